@@ -1,0 +1,1 @@
+"""Sources of frames: files, addresses and cameras, one library a file."""

@@ -1,0 +1,1 @@
+"""Reads labelled clips from disk."""

@@ -1,0 +1,62 @@
+"""Every error a user can meet, in one tree.
+
+    StreamMerError                     exit code
+    ├── ConfigError     (ValueError)   2   a flag, a file of settings or an argument is wrong
+    ├── SourceError     (OSError)      3   the video cannot be opened or read
+    │   ├── SourceNotFound             3   (also FileNotFoundError)
+    │   └── SourceDamaged              3   opened, but not one frame could be read
+    ├── OutputError     (OSError)      5   an output cannot be written (full disk, no permission)
+    ├── AssetError      (OSError)      4   a model file cannot be obtained or has the wrong digest
+    ├── EngineError     (RuntimeError) 4   an engine is unknown, does not load or answers nonsense
+    └── StageError      (RuntimeError) 5   a pipeline stage failed; the cause is chained
+
+A message is one to three lines: what (with the value), why, what to do.
+"""
+
+from __future__ import annotations
+
+
+class StreamMerError(Exception):
+    """Root of the tree; ``exit_code`` is what the command line returns for it."""
+
+    exit_code = 5
+
+
+class ConfigError(StreamMerError, ValueError):
+    """A setting contradicts another one, or lies outside its range."""
+
+    exit_code = 2
+
+
+class SourceError(StreamMerError, OSError):
+    """A video source cannot be opened or read."""
+
+    exit_code = 3
+
+
+class SourceNotFound(SourceError, FileNotFoundError):
+    """There is nothing at the given place."""
+
+
+class SourceDamaged(SourceError):
+    """The source opened but gave no usable picture."""
+
+
+class OutputError(StreamMerError, OSError):
+    """An output file cannot be created or written."""
+
+
+class AssetError(StreamMerError, OSError):
+    """A model file is missing, cannot be fetched, or has the wrong digest."""
+
+    exit_code = 4
+
+
+class EngineError(StreamMerError, RuntimeError):
+    """An engine is unknown, does not load, or returns something malformed."""
+
+    exit_code = 4
+
+
+class StageError(StreamMerError, RuntimeError):
+    """A pipeline stage raised; the original exception is the ``__cause__``."""

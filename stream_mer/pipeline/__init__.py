@@ -1,0 +1,1 @@
+"""Steps, the channel between threads, and the two ways of running them."""

@@ -1,0 +1,1 @@
+"""Engines: manifests, back ends, parity and the choice between them."""

@@ -1,0 +1,1 @@
+"""Trains and exports the engines; the only room that imports torch."""

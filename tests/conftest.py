@@ -1,0 +1,44 @@
+"""Shared fixtures. Data and hardware that are absent skip with their reason.
+
+``STREAM_MER_REQUIRE=data,assets,gpu`` turns such a skip into a failure, so that a machine that has
+the thing cannot quietly not test it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+REQUIRED = frozenset(filter(None, os.environ.get("STREAM_MER_REQUIRE", "").split(",")))
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def skip_or_fail(kind: str, reason: str) -> NoReturn:
+    """Skip, or fail where ``STREAM_MER_REQUIRE`` names ``kind``."""
+    if kind in REQUIRED:
+        pytest.fail(f"STREAM_MER_REQUIRE={kind}, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder with ``faces/`` and ``videos/`` (see README, 'Test data')."""
+    path = Path(os.environ.get("STREAM_MER_DATA", ROOT.parent / "shared" / "data"))
+    if not (path / "faces" / "index.csv").is_file():
+        skip_or_fail("data", f"no open test data at {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def videos(data_dir: Path) -> Path:
+    """Folder with the open test videos."""
+    return data_dir / "videos"
+
+
+@pytest.fixture(scope="session")
+def faces(data_dir: Path) -> Path:
+    """Folder with ``index.csv`` and the portraits."""
+    return data_dir / "faces"
