@@ -1,0 +1,217 @@
+"""Lays windows over a face's pictures, in seconds, and decides which may be classified.
+
+A window is a hypothesis: 'a micro-expression of this length has its apex here'. It shows the
+classifier the face just before, at and just after. Hypothesised lengths form a geometric ladder over
+the band of durations asked for; lengths that the source's frame rate cannot show are left out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_mer.types import FaceCrop, ImageU8, Window
+
+REFERENCE_NS = 80_000_000
+"""How far before the onset and after the offset the neutral pictures may lie."""
+LADDER_RATIO = 1.6
+"""Widest allowed step of the duration ladder: any event then has IoU >= 1/sqrt(1.6) = 0.79 with a rung."""
+FRAMES_PER_EVENT = 3
+"""Fewest frames that tell an event from a one-frame glitch, so fps >= 3 / duration."""
+GAP_FACTOR = 1.75
+"""A distance between frames above this multiple of the usual one is a gap; one lost frame makes 2.0."""
+HISTORY = 31
+"""Frame distances whose median is the usual one."""
+
+
+def duration_ladder(min_s: float, max_s: float) -> tuple[int, ...]:
+    """Hypothesised event lengths in ns that cover ``[min_s, max_s]``, shortest first.
+
+    >>> [round(d / 1e6) for d in duration_ladder(0.04, 0.2)]
+    [49, 73, 109, 164]
+    """
+    if not 0 < min_s <= max_s:
+        raise ValueError(f"durations must be 0 < min <= max, got {min_s}, {max_s}")
+    rungs = max(1, ceil(log(max_s / min_s) / log(LADDER_RATIO)))
+    ratio = (max_s / min_s) ** (1 / rungs)
+    return tuple(round(1e9 * min_s * ratio ** (k + 0.5)) for k in range(rungs))
+
+
+def shortest_event_s(fps: float) -> float:
+    """Shortest micro-expression a source of this frame rate can show, seconds."""
+    return FRAMES_PER_EVENT / fps
+
+
+def window_slots(
+    pts_ns: NDArray[np.int64], centre_ns: int, duration_ns: int, reference_ns: int = REFERENCE_NS
+) -> tuple[slice, slice, slice] | None:
+    """Which frames form the pre, apex and post picture; None if one of them has no frame.
+
+    Args:
+        pts_ns: ``(T,)`` rising times.
+        centre_ns: apex of the hypothesis.
+        duration_ns: length of the hypothesis.
+        reference_ns: reach of the neutral pictures.
+    """
+    onset, offset = centre_ns - duration_ns // 2, centre_ns + duration_ns // 2
+    pre = slice(*np.searchsorted(pts_ns, (onset - reference_ns, onset + 1)))
+    post = slice(*np.searchsorted(pts_ns, (offset, offset + reference_ns + 1)))
+    third = duration_ns // 6
+    apex = slice(*np.searchsorted(pts_ns, (centre_ns - third, centre_ns + third + 1)))
+    if apex.start == apex.stop:
+        right = int(np.searchsorted(pts_ns, centre_ns))
+        near = [i for i in (right - 1, right) if 0 <= i < len(pts_ns) and onset < pts_ns[i] < offset]
+        if not near:
+            return None
+        best = min(near, key=lambda i: abs(int(pts_ns[i]) - centre_ns))
+        apex = slice(best, best + 1)
+    if pre.start == pre.stop or post.start == post.stop:
+        return None
+    return pre, apex, post
+
+
+def window_pictures(
+    pts_ns: NDArray[np.int64],
+    pictures: Sequence[ImageU8] | ImageU8,
+    centre_ns: int,
+    duration_ns: int,
+    reference_ns: int = REFERENCE_NS,
+) -> ImageU8 | None:
+    """The three mean pictures of a window, ``(3, 128, 128, 3)`` uint8, or None if a slot is empty.
+
+    Args:
+        pts_ns: ``(T,)`` rising times of the pictures.
+        pictures: ``T`` aligned faces, each ``(128, 128, 3)`` uint8.
+        centre_ns: apex of the hypothesis.
+        duration_ns: length of the hypothesis.
+        reference_ns: reach of the neutral pictures before onset and after offset.
+    """
+    slots = window_slots(pts_ns, centre_ns, duration_ns, reference_ns)
+    if slots is None:
+        return None
+    return np.stack([_mean(pictures[s]) for s in slots])
+
+
+def _mean(pictures: Sequence[ImageU8] | ImageU8) -> ImageU8:
+    if len(pictures) == 1:
+        return pictures[0]
+    total = np.zeros(pictures[0].shape, np.uint16)  # 257 pictures of 255 fit; a slot holds <= 0.1 s
+    for picture in pictures:
+        total += picture
+    return ((total + len(pictures) // 2) // len(pictures)).astype(np.uint8)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What is remembered of one track."""
+
+    segment: int
+    epoch: int
+    crops: deque[FaceCrop] = field(default_factory=deque)
+    next_centre: dict[int, int] = field(default_factory=dict)
+    distances: deque[int] = field(default_factory=lambda: deque(maxlen=HISTORY))
+
+
+@dataclass(slots=True)
+class Windower:
+    """Turns the crops of each track into windows, in time order, as soon as their pictures exist.
+
+    A window never spans a gap, two segments or two epochs; ``gaps`` counts windows refused for a
+    gap. Lengths below three frame distances are not tried.
+
+    Args:
+        durations_ns: lengths to hypothesise (``duration_ladder``).
+        reference_ns: reach of the neutral pictures; the look-ahead after an event's offset.
+    """
+
+    durations_ns: tuple[int, ...]
+    reference_ns: int = REFERENCE_NS
+    gaps: int = 0
+    _lanes: dict[int, _Lane] = field(default_factory=dict)
+
+    def push(self, crops: Iterable[FaceCrop]) -> list[Window]:
+        """Take the crops of one frame (each with its ``picture``); give the windows that are complete."""
+        windows: list[Window] = []
+        for crop in crops:
+            lane = self._lane_for(crop)
+            if lane.crops:
+                lane.distances.append(crop.pts_ns - lane.crops[-1].pts_ns)
+            lane.crops.append(crop)
+            windows.extend(self._complete(lane))
+            self._forget(lane)
+        self._drop_stale(crops)
+        return windows
+
+    def _lane_for(self, crop: FaceCrop) -> _Lane:
+        track = crop.track
+        lane = self._lanes.get(track.track_id)
+        if lane is None or lane.segment != track.segment or lane.epoch != crop.epoch:
+            distances = lane.distances if lane is not None else deque(maxlen=HISTORY)
+            lane = self._lanes[track.track_id] = _Lane(track.segment, crop.epoch, distances=distances)
+        return lane
+
+    def _complete(self, lane: _Lane) -> Iterator[Window]:
+        if len(lane.crops) < FRAMES_PER_EVENT:
+            return
+        pts = np.fromiter((c.pts_ns for c in lane.crops), np.int64, len(lane.crops))
+        usual = float(np.median(lane.distances))
+        now = int(pts[-1])
+        for duration in self.durations_ns:
+            # Half a frame of grace: 3 frames at 29.97 fps must not miss a 0.1 s rung by rounding.
+            if duration < (FRAMES_PER_EVENT - 0.5) * usual:
+                continue
+            reach = duration // 2 + self.reference_ns
+            stride = max(duration // 4, 1)
+            start = lane.next_centre.get(duration, 0)
+            for centre in pts[(pts >= start) & (pts + reach <= now + usual / 2)]:
+                lane.next_centre[duration] = int(centre) + stride
+                window = self._window(lane, pts, int(centre), duration, usual)
+                if window is not None:
+                    yield window
+
+    def _window(
+        self, lane: _Lane, pts: NDArray[np.int64], centre: int, duration: int, usual: float
+    ) -> Window | None:
+        slots = window_slots(pts, centre, duration, self.reference_ns)
+        if slots is None:
+            return None
+        inside = pts[slots[0].start : slots[2].stop]
+        if np.diff(inside).max() > GAP_FACTOR * usual:
+            self.gaps += 1
+            return None
+        crops = [[lane.crops[i] for i in range(s.start, s.stop)] for s in slots]
+        pictures = np.stack([_mean([_picture(c) for c in slot]) for slot in crops])
+        apex = crops[1][len(crops[1]) // 2]
+        return Window(
+            track_id=apex.track.track_id,
+            segment=lane.segment,
+            epoch=lane.epoch,
+            centre_ns=centre,
+            duration_ns=duration,
+            pictures=pictures,
+            face_px=apex.track.face_px,
+            sr=apex.sr,
+        )
+
+    def _forget(self, lane: _Lane) -> None:
+        reach = 2 * (max(self.durations_ns) // 2 + self.reference_ns) + self.reference_ns
+        while lane.crops and lane.crops[-1].pts_ns - lane.crops[0].pts_ns > reach:
+            lane.crops.popleft()
+
+    def _drop_stale(self, crops: Iterable[FaceCrop]) -> None:
+        now = max((c.pts_ns for c in crops), default=None)
+        if now is None:
+            return
+        for track_id in [k for k, lane in self._lanes.items() if now - lane.crops[-1].pts_ns > 5 * 10**9]:
+            del self._lanes[track_id]
+
+
+def _picture(crop: FaceCrop) -> ImageU8:
+    if crop.picture is None:
+        raise ValueError("a crop without picture cannot enter a window")
+    return crop.picture
