@@ -73,9 +73,9 @@ class Spotter:
             candidate.members.append(score)
             if score.event_probability > candidate.best.event_probability:
                 candidate.best = score
-        for key in [k for k, c in self._open.items() if now_ns >= _offset(c.best) + self.settings.hold_ns]:
-            events.append(self._event(self._open.pop(key)))
-        return events
+        hold = self.settings.hold_ns
+        ripe = [key for key, c in self._open.items() if now_ns >= _offset(c.best) + hold]
+        return events + [self._event(self._open.pop(key)) for key in ripe]
 
     def flush(self) -> list[Event]:
         """The stream has ended: every open candidate becomes an event."""
@@ -98,7 +98,8 @@ class Spotter:
         duration = round(min(max(length, self.settings.min_ns), self.settings.max_ns))
         apex = best.centre_ns + centre
         onset = max(0, apex - duration // 2)
-        summed = np.average([s.probabilities for s in support], axis=0, weights=weights)
+        mean = np.average([s.probabilities for s in support], axis=0, weights=weights)
+        probabilities = tuple(float(p) for p in mean * (best.event_probability / mean.sum()))
         identity = f"{self.digest}:{best.epoch}:{best.track_id}:{onset}"
         return Event(
             id=hashlib.sha256(identity.encode()).hexdigest()[:16],
@@ -108,9 +109,9 @@ class Spotter:
             onset_ns=onset,
             apex_ns=apex,
             offset_ns=onset + duration,
-            label=LABELS[int(summed.argmax())],
+            label=LABELS[int(mean.argmax())],
             probability=best.event_probability,
-            probabilities=best.probabilities,
+            probabilities=probabilities,
             face_px=best.face_px,
             sr=best.sr,
         )

@@ -1,0 +1,91 @@
+"""What a user may set, checked once, before anything is opened."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stream_mer.errors import ConfigError
+
+SR_MODES = ("auto", "always", "never")
+DETECTORS = ("auto", "short", "full", "tiled")
+DEVICES = ("auto", "cpu", "cuda")
+BACKENDS = ("auto", "openvino", "onnxruntime")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one run; the defaults are the product's.
+
+    Args:
+        engine: super-resolution engine by name, or ``auto`` (measured choice).
+        sr: ``always`` sends every face through 32x32 and up again (the paper), ``never`` shows the
+            classifier the native face, ``auto`` decides by the face's size.
+        classifier: classifier engine by name.
+        detector: ``short`` (webcam), ``full`` (small faces), ``tiled`` (small faces in big frames) or ``auto``.
+        min_duration_s: shortest micro-expression looked for.
+        max_duration_s: longest micro-expression looked for.
+        threshold: probability above which a candidate is an event; None takes the engine's own.
+        device: where networks run.
+        backend: which library runs them.
+        threads: CPU threads per engine; None leaves it to the library.
+        overlay: write ``overlay.mp4``.
+        redact: blur faces in every picture written.
+        assets: folder with the detector's model files; None fetches and caches them.
+        max_faces: most faces followed at once.
+    """
+
+    engine: str = "auto"
+    sr: str = "auto"
+    classifier: str = "auto"
+    detector: str = "auto"
+    min_duration_s: float = 0.04
+    max_duration_s: float = 0.2
+    threshold: float | None = None
+    device: str = "auto"
+    backend: str = "auto"
+    threads: int | None = None
+    overlay: bool = True
+    redact: bool = False
+    assets: Path | None = None
+    max_faces: int = 16
+
+    def __post_init__(self) -> None:
+        _one_of("--sr", self.sr, SR_MODES)
+        _one_of("--detector", self.detector, DETECTORS)
+        _one_of("--device", self.device, DEVICES)
+        _one_of("--backend", self.backend, BACKENDS)
+        if not self.min_duration_s > 0:
+            raise ConfigError(
+                f"--min-duration {self.min_duration_s:g} is not a length of time.\n"
+                "Give seconds above 0, for example --min-duration 0.04."
+            )
+        if self.max_duration_s < self.min_duration_s:
+            raise ConfigError(
+                f"--min-duration {self.min_duration_s:g} is longer than --max-duration {self.max_duration_s:g}: "
+                "no event could be both.\nSwap them, or leave both out for 0.04 to 0.2 s."
+            )
+        if self.max_duration_s > 1.0:
+            raise ConfigError(
+                f"--max-duration {self.max_duration_s:g} is no micro-expression any more.\n"
+                "Give at most 1 s; the usual upper limits are 0.2 and 0.5 s."
+            )
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ConfigError(
+                f"--threshold {self.threshold:g} is not a probability.\nGive a number between 0 and 1."
+            )
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"--threads {self.threads} is not possible.\nGive 1 or more.")
+        if self.max_faces < 1:
+            raise ConfigError(f"--max-faces {self.max_faces} is not possible.\nGive 1 or more.")
+
+    def describe(self) -> dict[str, object]:
+        """The settings as plain values for ``run.json``; paths are left out."""
+        plain: dict[str, object] = asdict(self)
+        del plain["assets"]
+        return plain
+
+
+def _one_of(flag: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{flag} {value} is not known.\nChoose one of: {', '.join(allowed)}.")
