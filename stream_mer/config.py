@@ -22,7 +22,7 @@ class Settings:
         sr: ``always`` sends every face through 32x32 and up again (the paper), ``never`` shows the
             classifier the native face, ``auto`` decides by the face's size.
         classifier: classifier engine by name.
-        detector: ``short`` (webcam), ``full`` (small faces), ``tiled`` (small faces in big frames) or ``auto``.
+        detector: ``short`` (webcam), ``full`` (small faces), ``tiled`` (the same in big frames) or ``auto``.
         min_duration_s: shortest micro-expression looked for.
         max_duration_s: longest micro-expression looked for.
         threshold: probability above which a candidate is an event; None takes the engine's own.
@@ -62,8 +62,8 @@ class Settings:
             )
         if self.max_duration_s < self.min_duration_s:
             raise ConfigError(
-                f"--min-duration {self.min_duration_s:g} is longer than --max-duration {self.max_duration_s:g}: "
-                "no event could be both.\nSwap them, or leave both out for 0.04 to 0.2 s."
+                f"--min-duration {self.min_duration_s:g} is longer than --max-duration "
+                f"{self.max_duration_s:g}: no event could be both.\nSwap them, or leave both out for 0.04 to 0.2 s."
             )
         if self.max_duration_s > 1.0:
             raise ConfigError(

@@ -106,7 +106,7 @@ class Engine(Protocol):
 
 
 class Step(Protocol[In, Out]):
-    """A state machine of the pipeline: no thread, no clock, no file."""
+    """A state machine of the pipeline: no thread, no clock, no file. One thread builds, uses, closes it."""
 
     def push(self, item: In) -> Iterable[Out]:
         """Take one item, give what can be said now."""
@@ -114,6 +114,10 @@ class Step(Protocol[In, Out]):
 
     def flush(self) -> Iterable[Out]:
         """The stream has ended: give what was held back."""
+        ...
+
+    def close(self) -> None:
+        """Free what the step owns (detector, engines); idempotent."""
         ...
 
 

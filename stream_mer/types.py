@@ -260,7 +260,9 @@ class FrameFaces:
 class Result:
     """Everything known when one frame has gone through the whole pipeline.
 
-    ``events`` are those decided now; their times lie before ``frame.pts_ns``.
+    ``events`` are those decided now; their times lie before ``frame.pts_ns``. When the stream ends
+    with events still open, one more result carries them: ``repeated`` is then true and its frame,
+    the last one once more, must be neither counted nor written again.
     """
 
     frame: Frame
@@ -268,6 +270,7 @@ class Result:
     crops: tuple[FaceCrop, ...] = ()
     scores: tuple[Score, ...] = ()
     events: tuple[Event, ...] = ()
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

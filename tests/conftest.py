@@ -42,3 +42,16 @@ def videos(data_dir: Path) -> Path:
 def faces(data_dir: Path) -> Path:
     """Folder with ``index.csv`` and the portraits."""
     return data_dir / "faces"
+
+
+@pytest.fixture(scope="session")
+def assets_dir() -> Path:
+    """Folder with the three MediaPipe model files, fetched and cached by the product itself."""
+    from stream_mer.errors import AssetError
+    from stream_mer.runtime.assets import ASSETS, AssetStore
+
+    store = AssetStore()
+    try:
+        return [store.path(name) for name in ASSETS][0].parent
+    except AssetError as error:
+        skip_or_fail("assets", f"model files cannot be had: {error}")

@@ -1,0 +1,101 @@
+"""Counts what went by: frames, tracks, events, and how much of the time was really classified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream_mer.core.metrics import Interval
+from stream_mer.core.windowing import GAP_FACTOR
+from stream_mer.types import Result
+
+
+@dataclass(slots=True)
+class Spans:
+    """Half-open intervals, merged as they come; memory grows with gaps, not with time."""
+
+    merged: list[list[int]] = field(default_factory=list)
+
+    def add(self, interval: Interval) -> None:
+        """Add an interval that starts roughly in time order."""
+        start, stop = interval
+        index = len(self.merged)
+        while index and self.merged[index - 1][1] >= start:
+            index -= 1
+        if index == len(self.merged):
+            self.merged.append([start, stop])
+            return
+        overlapping = self.merged[index:]
+        later = [span for span in overlapping if span[0] > stop]
+        joined = [span for span in overlapping if span[0] <= stop]
+        low = min([start, *(s[0] for s in joined)])
+        high = max([stop, *(s[1] for s in joined)])
+        self.merged[index:] = [[low, high], *later]
+
+    @property
+    def length(self) -> int:
+        """Total length covered."""
+        return sum(stop - start for start, stop in self.merged)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Running counts of one stream; ``push`` every result in order."""
+
+    frames: int = 0
+    events: int = 0
+    track_ids: set[int] = field(default_factory=set)
+    classified: Spans = field(default_factory=Spans)
+    streamed_ns: int = 0
+    gaps: int = 0
+    _last: tuple[int, int] | None = None
+    _distances: dict[int, int] = field(default_factory=dict)
+
+    def push(self, result: Result) -> None:
+        """Count one result."""
+        self.events += len(result.events)
+        if result.repeated:
+            return
+        self.frames += 1
+        self.track_ids.update(track.track_id for track in result.tracks)
+        for score in result.scores:
+            half = score.duration_ns // 2
+            self.classified.add((score.centre_ns - half, score.centre_ns + half))
+        now = (result.frame.epoch, result.frame.pts_ns)
+        if self._last is not None:
+            distance = now[1] - self._last[1]
+            self.streamed_ns += distance
+            if now[0] == self._last[0]:
+                usual = self.usual_distance_ns
+                if usual and distance > GAP_FACTOR * usual:
+                    self.gaps += 1
+                rounded = round(distance, -5)  # 0.1 ms bins keep the table small for any frame rate
+                self._distances[rounded] = self._distances.get(rounded, 0) + 1
+        self._last = now
+
+    @property
+    def usual_distance_ns(self) -> int:
+        """Median distance between frames, to 0.1 ms; 0 before the second frame."""
+        if not self._distances:
+            return 0
+        keys = np.array(sorted(self._distances))
+        counts = np.array([self._distances[int(k)] for k in keys]).cumsum()
+        return int(keys[np.searchsorted(counts, counts[-1] / 2)])
+
+    @property
+    def fps(self) -> float:
+        """Effective frame rate: one over the usual distance; 0 before the second frame."""
+        usual = self.usual_distance_ns
+        return 1e9 / usual if usual else 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """Streamed time, the last frame's own share included."""
+        return (self.streamed_ns + (self.usual_distance_ns if self.frames else 0)) / 1e9
+
+    @property
+    def coverage(self) -> float:
+        """Classified seconds over streamed seconds, 0..1."""
+        total = self.duration_s
+        return min(1.0, self.classified.length / 1e9 / total) if total else 0.0

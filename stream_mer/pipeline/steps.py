@@ -1,0 +1,164 @@
+"""The two steps between a frame and its result: find and cut the faces, then judge them.
+
+Both are plain state machines; whether they share a thread is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from stream_mer.core.spotting import Spotter
+from stream_mer.core.warp import sample
+from stream_mer.core.windowing import Windower
+from stream_mer.errors import EngineError
+from stream_mer.protocols import Engine, FaceDetector
+from stream_mer.types import (
+    HR_SIZE,
+    LABELS,
+    LR_SIZE,
+    ArrayF64,
+    Detection,
+    FaceCrop,
+    FaceTrack,
+    Frame,
+    FrameFaces,
+    Result,
+    Score,
+    Window,
+)
+
+
+class Tracker(Protocol):
+    """What the face step needs of a tracker (``core.tracking.FaceTracker``)."""
+
+    def wants_detection(self, pts_ns: int, epoch: int) -> bool: ...
+
+    def update(self, frame: Frame, detections: list[Detection] | None) -> tuple[FaceTrack, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FaceStep:
+    """Frame in, frame with its face crops out.
+
+    Args:
+        detector: run only on the frames the tracker asks for.
+        tracker: keeps persons apart and crops steady.
+        wants_sr: from the face's width in frame px, whether it goes through LR and SR; the others get
+            a native picture.
+    """
+
+    detector: FaceDetector
+    tracker: Tracker
+    wants_sr: Callable[[float], bool]
+
+    def push(self, item: Frame) -> tuple[FrameFaces]:
+        """Detect if due, track, cut one LR crop (and a native picture where SR is not wanted)."""
+        due = self.tracker.wants_detection(item.pts_ns, item.epoch)
+        tracks = self.tracker.update(item, self.detector.detect(item.rgb) if due else None)
+        return (FrameFaces(item, tuple(self._crop(item, track) for track in tracks)),)
+
+    def _crop(self, frame: Frame, track: FaceTrack) -> FaceCrop:
+        sr = self.wants_sr(track.face_px)
+        return FaceCrop(
+            track=track,
+            frame_index=frame.index,
+            pts_ns=frame.pts_ns,
+            epoch=frame.epoch,
+            lr=sample(frame.rgb, track.pose, LR_SIZE),
+            picture=None if sr else sample(frame.rgb, track.pose, HR_SIZE),
+            sr=sr,
+        )
+
+    def flush(self) -> tuple[FrameFaces, ...]:
+        """Nothing is held back."""
+        return ()
+
+    def close(self) -> None:
+        """Close the detector."""
+        self.detector.close()
+
+
+@dataclass(slots=True)
+class InferStep:
+    """Frame with crops in, result out: super-resolve, lay windows, classify, spot.
+
+    Args:
+        super_resolver: uint8 LR -> SR engine.
+        classifier: uint8 window -> logits engine, labels then 'none'.
+        temperature: the logits are divided by it before the softmax (calibration).
+        windower: lays the windows.
+        spotter: turns scores into events.
+    """
+
+    super_resolver: Engine
+    classifier: Engine
+    temperature: float
+    windower: Windower
+    spotter: Spotter
+    _last: Frame | None = None
+
+    def push(self, item: FrameFaces) -> tuple[Result]:
+        """Judge one frame's faces; all faces go through each engine as one batch."""
+        self._last = item.frame
+        crops = self._super_resolve(item.crops)
+        scores = self._classify(self.windower.push(crops))
+        events = self.spotter.push(scores, item.frame.pts_ns)
+        tracks = tuple(crop.track for crop in crops)
+        return (Result(item.frame, tracks, crops, scores, tuple(events)),)
+
+    def flush(self) -> tuple[Result, ...]:
+        """Events still open at the end of the stream, in one more result with the last frame repeated."""
+        events = tuple(self.spotter.flush())
+        if self._last is None or not events:
+            return ()
+        return (Result(self._last, (), events=events, repeated=True),)
+
+    def close(self) -> None:
+        """Close both engines."""
+        self.super_resolver.close()
+        self.classifier.close()
+
+    def _super_resolve(self, crops: tuple[FaceCrop, ...]) -> tuple[FaceCrop, ...]:
+        small = [i for i, crop in enumerate(crops) if crop.picture is None]
+        if not small:
+            return crops
+        (pictures,) = self.super_resolver.run(np.stack([crops[i].lr for i in small]))
+        done = list(crops)
+        for i, picture in zip(small, pictures.astype(np.uint8, copy=False), strict=True):
+            done[i] = replace(crops[i], picture=picture)
+        return tuple(done)
+
+    def _classify(self, windows: list[Window]) -> tuple[Score, ...]:
+        if not windows:
+            return ()
+        (logits,) = self.classifier.run(np.stack([w.pictures for w in windows]))
+        if logits.shape != (len(windows), len(LABELS) + 1):
+            raise EngineError(
+                f"classifier {self.classifier.name} answered {logits.shape} to {len(windows)} windows.\n"
+                f"It must give {len(LABELS)} labels and 'none'; rebuild or choose another engine."
+            )
+        table = softmax(logits.astype(np.float64) / self.temperature)
+        return tuple(
+            Score(
+                track_id=w.track_id,
+                segment=w.segment,
+                epoch=w.epoch,
+                centre_ns=w.centre_ns,
+                duration_ns=w.duration_ns,
+                probabilities=tuple(float(p) for p in row[: len(LABELS)]),
+                face_px=w.face_px,
+                sr=w.sr,
+            )
+            for w, row in zip(windows, table, strict=True)
+        )
+
+
+def softmax(logits: ArrayF64) -> ArrayF64:
+    """Row-wise softmax of ``(N, C)``; rows sum to 1."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    normalised: ArrayF64 = shifted / shifted.sum(axis=1, keepdims=True)
+    return normalised
