@@ -1,0 +1,111 @@
+"""The micro-expression classifier: fixed optical flow, then a small convolutional network that learns.
+
+Three convolutions with pooling and two hidden fully connected layers, as in the paper this project
+follows (JMTR 10(1), 2025), on motion instead of pixels: nothing of what a person looks like gets in.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stream_mer.training.flow_net import GRID, DenseLucasKanade, RigidMotion
+from stream_mer.types import LABELS
+
+CLASSES = (*LABELS, "none")
+"""Order of the logits."""
+FEATURES = (
+    "pre_apex_u", "post_apex_u", "pre_post_u", "pre_apex_v", "post_apex_v", "pre_post_v",
+    "pre_apex_strain", "post_apex_strain", "pre_post_strain",
+    "pre_apex_residual", "post_apex_residual", "pre_post_residual",
+    "confidence_pre", "confidence_post",
+    "pre_apex_rigid", "post_apex_rigid", "pre_post_rigid",
+)  # fmt: skip
+"""Channels the convolutions see: flow without the head's own motion, and what tells when not to trust it."""
+
+
+class FlowFeatures(nn.Module):
+    """Raw flow to what the convolutions see; fixed, cheap, so that training can redo it on the fly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rigid = RigidMotion()
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """``(N, 11, 32, 32)`` of ``RAW_CHANNELS`` -> ``(N, 17, 32, 32)`` of ``FEATURES``."""
+        flow, residual, confidence = raw.split((6, 3, 2), 1)
+        stiff = self.rigid(flow, torch.cat([confidence, confidence[:, :1]], 1))
+        own = flow - stiff
+        along_x, along_y = F.pad(own, (1, 1, 0, 0), mode="replicate"), F.pad(own, (0, 0, 1, 1), mode="replicate")
+        dx = 0.5 * (along_x[..., 2:] - along_x[..., :-2])
+        dy = 0.5 * (along_y[..., 2:, :] - along_y[..., :-2, :])
+        ux, vx = dx.split(3, 1)
+        uy, vy = dy.split(3, 1)
+        strain = torch.sqrt(ux * ux + vy * vy + 0.5 * (uy + vx) ** 2 + 1e-8)
+        su, sv = stiff.split(3, 1)
+        motion = torch.sqrt(su * su + sv * sv + 1e-8)
+        return torch.cat([own, strain, residual, confidence, motion], 1)
+
+
+class EventNet(nn.Module):
+    """Three convolution layers with pooling, two hidden layers; about 280 k parameters.
+
+    Args:
+        channels: input channels (subset of ``FEATURES`` in an ablation).
+        dropout: share of hidden units dropped in training.
+    """
+
+    scale: Tensor
+
+    def __init__(self, channels: int = len(FEATURES), dropout: float = 0.4) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.ones(1, channels, 1, 1))
+        self.conv1 = nn.Conv2d(channels, 32, 3, padding=1)
+        self.conv2 = nn.Conv2d(32, 48, 3, padding=1)
+        self.conv3 = nn.Conv2d(48, 96, 3, padding=1)
+        self.hidden1 = nn.Linear(96 * (GRID // 8) ** 2, 128)
+        self.hidden2 = nn.Linear(128, 64)
+        self.last = nn.Linear(64, len(CLASSES))
+        self.dropout = dropout
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(N, C, 32, 32)`` features -> ``(N, 6)`` logits in the order of ``CLASSES``."""
+        x = features * self.scale
+        x = x / (1.0 + 0.25 * torch.abs(x))  # soft limit: one wild cell must not shout down the rest
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv3(x)), 2).flatten(1)
+        x = F.dropout(F.relu(self.hidden1(x)), self.dropout, self.training)
+        x = F.dropout(F.relu(self.hidden2(x)), self.dropout, self.training)
+        logits: Tensor = self.last(x)
+        return logits
+
+
+class Classifier(nn.Module):
+    """The whole engine: pictures in, calibrated logits out.
+
+    ``temperature`` and ``prior_shift`` (added to the logit of 'none') are set after training, on
+    people and videos held out from it.
+    """
+
+    temperature: Tensor
+    prior_shift: Tensor
+
+    def __init__(self, net: EventNet) -> None:
+        super().__init__()
+        self.flow = DenseLucasKanade()
+        self.features = FlowFeatures()
+        self.net = net
+        self.register_buffer("temperature", torch.ones(1))
+        self.register_buffer("prior_shift", torch.zeros(1, len(CLASSES)))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """``(N, 3, 128, 128, 3)`` uint8 (pre, apex, post) -> ``(N, 6)`` logits."""
+        logits: Tensor = self.net(self.features(self.flow(pictures)))
+        return logits / self.temperature + self.prior_shift
+
+
+def parameters(module: nn.Module) -> int:
+    """How many weights are learned."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
