@@ -63,7 +63,8 @@ class Settings:
         if self.max_duration_s < self.min_duration_s:
             raise ConfigError(
                 f"--min-duration {self.min_duration_s:g} is longer than --max-duration "
-                f"{self.max_duration_s:g}: no event could be both.\nSwap them, or leave both out for 0.04 to 0.2 s."
+                f"{self.max_duration_s:g}: no event could be both.\n"
+                "Swap them, or leave both out for 0.04 to 0.2 s."
             )
         if self.max_duration_s > 1.0:
             raise ConfigError(

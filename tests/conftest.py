@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
+
+# Timing belongs to benchmarks: a busy machine must not fail a property test.
+settings.register_profile("no-deadline", deadline=None, derandomize=True)
+settings.load_profile("no-deadline")
 
 REQUIRED = frozenset(filter(None, os.environ.get("STREAM_MER_REQUIRE", "").split(",")))
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,0 +1,70 @@
+"""Metrics against hand-worked cases and against scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_mer.core.metrics import (
+    SpottingCount,
+    confusion_matrix,
+    count_spotting,
+    interval_iou,
+    match_intervals,
+    mse,
+    psnr,
+    uar,
+    uf1,
+    union_length,
+)
+
+intervals = st.tuples(st.integers(0, 100), st.integers(1, 40)).map(lambda p: (p[0], p[0] + p[1]))
+
+
+@given(intervals, intervals)
+def test_iou_equals_counting_integers(a: tuple[int, int], b: tuple[int, int]) -> None:
+    sa, sb = set(range(*a)), set(range(*b))
+    assert interval_iou(a, b) == pytest.approx(len(sa & sb) / len(sa | sb))
+
+
+def test_spotting_by_hand() -> None:
+    # found 1 matches true 1 (IoU 0.8); found 2 overlaps true 2 by 0.25 only; true 3 is missed.
+    count = count_spotting([(0, 8), (20, 30)], [(0, 10), (26, 36), (50, 60)])
+    assert count == SpottingCount(1, 1, 2)
+    assert count.f1 == pytest.approx(0.4)
+    assert (count + SpottingCount(1, 0, 0)).recall == pytest.approx(0.5)
+
+
+@given(st.lists(intervals, max_size=12), st.lists(intervals, max_size=12))
+def test_matches_are_one_to_one_and_good_enough(found: list, true: list) -> None:
+    pairs = match_intervals(found, true)
+    assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
+    assert all(interval_iou(found[i], true[j]) >= 0.5 for i, j in pairs)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=80))
+def test_uf1_and_uar_equal_scikit_learn(rows: list[tuple[int, int]]) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
+    true, predicted = (np.array(c) for c in zip(*rows, strict=True))
+    matrix = confusion_matrix(true, predicted, 5)
+    present = np.unique(true)
+    f1 = sklearn_metrics.f1_score(true, predicted, average="macro", labels=present, zero_division=0)
+    recall = sklearn_metrics.recall_score(true, predicted, average="macro", labels=present, zero_division=0)
+    assert uf1(matrix) == pytest.approx(f1)
+    assert uar(matrix) == pytest.approx(recall)
+
+
+def test_psnr_equals_scikit_image() -> None:
+    skimage_metrics = pytest.importorskip("skimage.metrics")
+    rng = np.random.default_rng(1)
+    a, b = rng.integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    assert psnr(a, b) == pytest.approx(skimage_metrics.peak_signal_noise_ratio(a, b, data_range=255))
+    assert psnr(a, a) == float("inf")
+    assert mse(a, a) == 0
+
+
+@given(st.lists(intervals, max_size=15))
+def test_union_length_equals_counting(rows: list[tuple[int, int]]) -> None:
+    assert union_length(rows) == len(set().union(*(range(*r) for r in rows)))

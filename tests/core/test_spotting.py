@@ -1,0 +1,73 @@
+"""Scores become events: one per peak, in order, deterministic, within the band."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_mer.core.spotting import Spotter, SpotterSettings
+from stream_mer.types import LABELS, Score
+
+MS = 1_000_000
+SETTINGS = SpotterSettings(threshold=0.5, min_ns=40 * MS, max_ns=200 * MS, hold_ns=200 * MS)
+
+
+def score(centre_ms: int, p: float, *, length_ms: int = 100, label: int = 0, track: int = 1) -> Score:
+    probabilities = [0.0] * len(LABELS)
+    probabilities[label] = p
+    return Score(track, 0, 0, centre_ms * MS, length_ms * MS, tuple(probabilities))
+
+
+def run(scores: list[Score]) -> list:
+    spotter = Spotter(SETTINGS, "clip.mp4", "digest")
+    events = []
+    for s in sorted(scores, key=lambda s: s.centre_ns + s.duration_ns // 2):
+        events += spotter.push([s], s.centre_ns + s.duration_ns // 2 + 80 * MS)
+    return events + spotter.flush()
+
+
+def test_one_peak_is_one_event_at_its_centre() -> None:
+    (event,) = run([score(t, 0.9 - abs(t - 500) / 200, label=2) for t in range(400, 601, 20)])
+    assert abs(event.apex_ns - 500 * MS) <= 5 * MS
+    assert event.label == "disgust"
+    assert abs(event.probability - 0.9) < 1e-9
+    assert abs(sum(event.probabilities) - event.probability) < 1e-9
+
+
+def test_below_threshold_is_nothing() -> None:
+    assert run([score(500, 0.49)]) == []
+
+
+def test_two_peaks_apart_are_two_events() -> None:
+    assert len(run([score(300, 0.8), score(500, 0.9)])) == 2
+
+
+def test_two_people_at_once_are_two_events() -> None:
+    assert {e.track_id for e in run([score(300, 0.8, track=1), score(300, 0.8, track=2)])} == {1, 2}
+
+
+def test_an_event_waits_for_stronger_overlapping_scores_but_not_longer() -> None:
+    spotter = Spotter(SETTINGS, "s", "d")
+    assert spotter.push([score(500, 0.8)], 630 * MS) == []
+    assert spotter.push([], 749 * MS) == []
+    assert len(spotter.push([], 750 * MS)) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(100, 5000), st.floats(0, 1), st.sampled_from([50, 75, 110, 160]), st.integers(0, 4)
+        ),
+        max_size=60,
+    )
+)
+def test_events_are_sound_and_repeatable(rows: list[tuple[int, float, int, int]]) -> None:
+    scores = [score(c, p, length_ms=d, label=k) for c, p, d, k in rows]
+    events = run(scores)
+    assert events == run(scores)
+    assert len({e.id for e in events}) == len(events) or len(events) > len({e.onset_ns for e in events})
+    for e in events:
+        assert 0 <= e.onset_ns <= e.apex_ns < e.offset_ns
+        assert SETTINGS.min_ns <= e.offset_ns - e.onset_ns <= SETTINGS.max_ns
+        assert e.probability >= SETTINGS.threshold
+    assert bool(events) == any(s.event_probability >= SETTINGS.threshold for s in scores)

@@ -1,0 +1,60 @@
+"""The tally: coverage, effective frame rate, gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_mer.core.metrics import union_length
+from stream_mer.core.tally import Spans, Tally
+from stream_mer.types import Frame, Result, Score
+
+PICTURE = np.zeros((2, 2, 3), np.uint8)
+
+
+def result(index: int, pts_ns: int, *, epoch: int = 0, scores: tuple[Score, ...] = ()) -> Result:
+    return Result(Frame(index, pts_ns, PICTURE, epoch), (), scores=scores)
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 60)), max_size=40))
+def test_spans_equal_the_union_in_any_order(rows: list[tuple[int, int]]) -> None:
+    intervals = [(a, a + n) for a, n in sorted(rows, key=lambda r: r[0] + r[1] % 7 * 5)]
+    spans = Spans()
+    for interval in intervals:
+        spans.add(interval)
+    assert spans.length == union_length(intervals)
+
+
+def test_a_steady_stream() -> None:
+    tally = Tally()
+    for i in range(50):
+        tally.push(result(i, i * 40_000_000))
+    assert (tally.frames, tally.gaps) == (50, 0)
+    assert tally.fps == pytest.approx(25)
+    assert tally.duration_s == pytest.approx(2.0)
+    assert tally.coverage == 0
+
+
+def test_a_hole_is_a_gap_and_an_epoch_is_not() -> None:
+    tally = Tally()
+    for i in [*range(20), *range(25, 40)]:
+        tally.push(result(i, i * 40_000_000))
+    tally.push(result(41, 90 * 40_000_000, epoch=1))
+    assert tally.gaps == 1
+
+
+def test_coverage_counts_classified_time_once() -> None:
+    tally = Tally()
+    for i in range(25):
+        scores = (Score(1, 0, 0, i * 40_000_000, 160_000_000, (0.0,) * 5),) if 5 <= i < 15 else ()
+        tally.push(result(i, i * 40_000_000, scores=scores))
+    assert tally.coverage == pytest.approx((9 * 0.04 + 0.16) / 1.0)
+
+
+def test_a_repeated_result_adds_only_its_events() -> None:
+    tally = Tally()
+    tally.push(result(0, 0))
+    tally.push(Result(Frame(0, 0, PICTURE), (), repeated=True))
+    assert tally.frames == 1

@@ -1,0 +1,230 @@
+"""Threaded and inline runs: equal results, every fault ends the run, nothing is left behind."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from stream_mer.errors import OutputError, StageError, StreamMerError
+from stream_mer.pipeline.inline import run_inline
+from stream_mer.pipeline.plan import Plan, Progress, SinkRecipe
+from stream_mer.pipeline.threads import ThreadedRun
+from stream_mer.types import Frame, FrameFaces, Result, RunSummary, SourceInfo
+
+PICTURE = np.zeros((4, 4, 3), np.uint8)
+INFO = SourceInfo("scripted", "0" * 64, 4, 4, 25.0, None, None, live=False)
+
+
+class Boom(RuntimeError):
+    """A fault that is not one of ours."""
+
+
+@dataclass
+class Fault:
+    """What goes wrong, where and when: raise, hang until interrupted, or end early."""
+
+    stage: str = "none"
+    kind: str = "raise"
+    at: int = 0
+
+    def hits(self, stage: str, count: int) -> bool:
+        return stage == self.stage and count == self.at
+
+
+@dataclass
+class Log:
+    """Who was built and closed, and in which thread."""
+
+    opened: list[tuple[str, int]] = field(default_factory=list)
+    closed: list[tuple[str, int]] = field(default_factory=list)
+    written: dict[str, list[int]] = field(default_factory=dict)
+    summaries: dict[str, RunSummary | None] = field(default_factory=dict)
+
+
+class ScriptedSource:
+    info = INFO
+    losses: dict[str, int] = {}
+    warnings: tuple[str, ...] = ()
+
+    def __init__(self, frames: int, fault: Fault, log: Log) -> None:
+        self._frames, self._fault, self._log = frames, fault, log
+        self._interrupted = threading.Event()
+        if fault.stage == "source" and fault.at < 0:
+            raise Boom("source cannot be opened")
+        log.opened.append(("source", threading.get_ident()))
+
+    def __iter__(self) -> Iterator[Frame]:
+        for i in range(self._frames):
+            if self._fault.hits("source", i):
+                if self._fault.kind == "raise":
+                    raise Boom("source")
+                if self._fault.kind == "end":
+                    return
+                self._interrupted.wait(30)
+            if self._interrupted.is_set():
+                return
+            yield Frame(i, i * 40_000_000, PICTURE)
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
+
+    def close(self) -> None:
+        self._log.closed.append(("source", threading.get_ident()))
+
+
+class ScriptedStep:
+    def __init__(self, name: str, fault: Fault, log: Log) -> None:
+        self._name, self._fault, self._log, self._count = name, fault, log, 0
+        if fault.stage == name and fault.at < 0:
+            raise Boom(f"{name} cannot be built")
+        log.opened.append((name, threading.get_ident()))
+
+    def push(self, item: Frame | FrameFaces) -> Iterator[FrameFaces | Result]:
+        if self._fault.hits(self._name, self._count) and self._fault.kind == "raise":
+            raise Boom(self._name)
+        self._count += 1
+        yield FrameFaces(item, ()) if isinstance(item, Frame) else Result(item.frame, ())
+
+    def flush(self) -> tuple[()]:
+        return ()
+
+    def close(self) -> None:
+        self._log.closed.append((self._name, threading.get_ident()))
+
+
+class ScriptedSink:
+    def __init__(self, name: str, fault: Fault, log: Log) -> None:
+        self._name, self._fault, self._log = name, fault, log
+        if fault.stage == name and fault.at < 0:
+            raise OutputError(f"{name} cannot be written")
+        log.opened.append((name, threading.get_ident()))
+        log.written[name] = []
+
+    def write(self, result: Result) -> None:
+        if self._fault.hits(self._name, len(self._log.written[self._name])) and self._fault.kind == "raise":
+            raise OutputError(self._name)
+        self._log.written[self._name].append(result.frame.index)
+
+    def close(self, summary: RunSummary | None) -> None:
+        self._log.summaries[self._name] = summary
+        self._log.closed.append((self._name, threading.get_ident()))
+
+
+def summarise(progress: Progress) -> RunSummary:
+    tally = progress.tally
+    return RunSummary(
+        "scripted", tally.frames, dict(progress.losses), tally.duration_s, 25.0, tally.fps, 0.0, 0, 0, 0.0,
+        {}, {}, {}, {}, "test",
+    )  # fmt: skip
+
+
+def plan_with(fault: Fault, log: Log, frames: int = 30, *, lossy: bool = False) -> Plan:
+    return Plan(
+        source=lambda: ScriptedSource(frames, fault, log),
+        face=lambda _: ScriptedStep("face", fault, log),
+        infer=lambda _: ScriptedStep("infer", fault, log),
+        sinks=[
+            SinkRecipe(name, lambda _, n=name: ScriptedSink(n, fault, log)) for name in ("events", "overlay")
+        ],
+        summarise=summarise,
+        lossy=lossy,
+    )
+
+
+def workers() -> set[str]:
+    return {t.name for t in threading.enumerate()} & {"capture", "face", "infer", "events", "overlay"}
+
+
+@pytest.mark.parametrize("run", [run_inline, lambda p: ThreadedRun(p).run()], ids=["inline", "threads"])
+def test_everything_arrives_once_in_order(run) -> None:
+    log = Log()
+    summary = run(plan_with(Fault(), log))
+    assert log.written == {"events": list(range(30)), "overlay": list(range(30))}
+    assert summary.frames == 30
+    assert all(s is not None for s in log.summaries.values())
+
+
+def test_each_object_lives_in_one_thread() -> None:
+    log = Log()
+    ThreadedRun(plan_with(Fault(), log)).run()
+    assert sorted(log.opened) == sorted(log.closed)
+    assert len({thread for _, thread in log.opened}) == 5
+
+
+@pytest.mark.parametrize("run", [run_inline, lambda p: ThreadedRun(p).run()], ids=["inline", "threads"])
+@pytest.mark.parametrize("stage", ["source", "face", "infer", "events", "overlay"])
+@pytest.mark.parametrize("at", [-1, 0, 7, 29])
+def test_a_failure_is_raised_named_and_cleaned_up(run, stage: str, at: int) -> None:
+    log = Log()
+    with pytest.raises(StreamMerError) as caught:
+        run(plan_with(Fault(stage, "raise", at), log))
+    named = "capture" if stage == "source" else stage
+    assert named in str(caught.value) or isinstance(caught.value, OutputError)
+    assert sorted(n for n, _ in log.opened) == sorted(n for n, _ in log.closed)
+    assert all(s is None for n, s in log.summaries.items() if n == stage)
+    assert not workers()
+
+
+def test_three_hundred_random_runs_end() -> None:
+    rng = random.Random(20261122)
+    for _ in range(300):
+        fault = Fault(
+            rng.choice(["none", "source", "face", "infer", "events", "overlay"]),
+            rng.choice(["raise", "hang", "end"]),
+            rng.randrange(0, 45),
+        )
+        log = Log()
+        run = ThreadedRun(plan_with(fault, log, frames=rng.randrange(0, 40), lossy=rng.random() < 0.3))
+        stopper = threading.Timer(rng.random() * 0.02, run.stop)
+        stopper.start()
+        try:
+            run.run()
+        except StreamMerError:
+            assert fault.kind == "raise"
+        finally:
+            stopper.cancel()
+            stopper.join()
+        assert sorted(n for n, _ in log.opened) == sorted(n for n, _ in log.closed), fault
+        assert not workers(), fault
+        for written in log.written.values():
+            assert written == sorted(set(written))
+
+
+def test_a_stage_that_never_returns_is_named_in_bounded_time() -> None:
+    log, release = Log(), threading.Event()
+    plan = plan_with(Fault(), log)
+
+    class Stuck(ScriptedStep):
+        def push(self, item):  # type: ignore[no-untyped-def]
+            release.wait(60)
+            return ()
+
+    stuck = Plan(plan.source, plan.face, lambda _: Stuck("infer", Fault(), log), plan.sinks, summarise)
+    run = ThreadedRun(stuck, patience_s=0.3)
+    threading.Timer(0.1, run.stop).start()
+    with pytest.raises(StageError, match="'infer' did not stop"):
+        run.run()
+    release.set()
+
+
+def test_losses_are_counted_when_the_consumer_is_slow() -> None:
+    log = Log()
+    plan = plan_with(Fault(), log, frames=200, lossy=True)
+    gate = threading.Event()
+
+    class Slow(ScriptedStep):
+        def push(self, item):  # type: ignore[no-untyped-def]
+            gate.wait(0.002)
+            return super().push(item)
+
+    slow = Plan(
+        plan.source, lambda _: Slow("face", Fault(), log), plan.infer, plan.sinks, summarise, lossy=True
+    )
+    summary = ThreadedRun(slow).run()
+    assert summary.frames + summary.frames_dropped["overload"] == 200
+    assert summary.frames_dropped["overload"] > 0
