@@ -1,3 +1,42 @@
 """stream_mer finds facial micro-expressions in video, live or recorded."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+# OpenCV must be loaded before PyAV: the other way round cv2.imshow hangs for ever (opencv#29195).
+import cv2 as _cv2  # noqa: F401
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from stream_mer.app.engines import Classifier, SuperResolver, load_classifier, load_super_resolver
+    from stream_mer.app.recorded import process
+    from stream_mer.app.streaming import stream
+
+__all__ = [
+    "Classifier",
+    "SuperResolver",
+    "load_classifier",
+    "load_super_resolver",
+    "process",
+    "stream",
+]
+
+_HOMES = {
+    "Classifier": "stream_mer.app.engines",
+    "SuperResolver": "stream_mer.app.engines",
+    "load_classifier": "stream_mer.app.engines",
+    "load_super_resolver": "stream_mer.app.engines",
+    "process": "stream_mer.app.recorded",
+    "stream": "stream_mer.app.streaming",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load the public functions on first use, so that ``import stream_mer`` stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'stream_mer' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

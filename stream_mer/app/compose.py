@@ -1,0 +1,147 @@
+"""Puts a run together from settings: which detector, which engines, which sinks, which summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stream_mer import __version__
+from stream_mer.app.networks import Networks
+from stream_mer.config import Settings
+from stream_mer.core.spotting import Spotter, SpotterSettings
+from stream_mer.core.tracking import FaceTracker, TrackerSettings
+from stream_mer.core.windowing import FRAMES_PER_EVENT, REFERENCE_NS, Windower, duration_ladder
+from stream_mer.face.mediapipe import MediaPipeDetector
+from stream_mer.face.tiled import TiledDetector
+from stream_mer.face.zoomed import ZoomedDetector
+from stream_mer.pipeline.plan import Plan, Progress, SinkRecipe
+from stream_mer.pipeline.steps import FaceStep, InferStep
+from stream_mer.protocols import FaceDetector, Source
+from stream_mer.runtime.assets import AssetStore
+from stream_mer.types import RunSummary, SourceInfo
+
+SHORT, FULL = "face_detection_short_range.tflite", "face_detection_full_range_sparse.tflite"
+AUTO_SR_BELOW_PX = 48.0
+"""``--sr auto``: narrower faces go through LR and SR, wider ones show the classifier their own pixels."""
+FULL_RANGE_UP_TO_PX = 800
+"""``--detector auto``: the full-range model sees faces of 1/20 of the picture's longer side, so up to
+here it finds faces of 40 px in one pass; larger pictures are tiled."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorFactory:
+    """Builds the detector that suits a source; the model files are fetched when this is made."""
+
+    settings: Settings
+    store: AssetStore
+
+    def fetch(self) -> None:
+        """Get and verify the model files now, so that a run does not stop for them later."""
+        for name in (SHORT, FULL):
+            self.store.path(name)
+
+    def build(self, info: SourceInfo) -> FaceDetector:
+        """A detector with zoomed re-detection, for pictures of the source's size."""
+        kind = self.settings.detector
+        if kind == "auto":
+            kind = "full" if max(info.width, info.height) <= FULL_RANGE_UP_TO_PX else "tiled"
+        fine = MediaPipeDetector(self.store.path(SHORT))
+        if kind == "short":
+            return ZoomedDetector(MediaPipeDetector(self.store.path(SHORT)), fine)
+        coarse: FaceDetector = MediaPipeDetector(self.store.path(FULL))
+        return ZoomedDetector(TiledDetector(coarse) if kind == "tiled" else coarse, fine)
+
+
+def wants_sr(mode: str) -> Callable[[float], bool]:
+    """From a face's width in frame px: does it go through LR and SR?"""
+    if mode == "auto":
+        return lambda face_px: face_px < AUTO_SR_BELOW_PX
+    always = mode == "always"
+    return lambda _: always
+
+
+def build_plan(
+    source: Callable[[], Source],
+    settings: Settings,
+    networks: Networks,
+    detectors: DetectorFactory,
+    sinks: Sequence[SinkRecipe],
+    *,
+    lossy: bool = False,
+) -> Plan:
+    """The recipes of one run."""
+    ladder = duration_ladder(settings.min_duration_s, settings.max_duration_s)
+    threshold = settings.threshold if settings.threshold is not None else networks.calibration.threshold
+
+    def face(info: SourceInfo) -> FaceStep:
+        tracker = FaceTracker(TrackerSettings(max_faces=settings.max_faces))
+        return FaceStep(detectors.build(info), tracker, wants_sr(settings.sr))
+
+    def infer(info: SourceInfo) -> InferStep:
+        spotting = SpotterSettings(
+            threshold=threshold,
+            min_ns=round(settings.min_duration_s * 1e9),
+            max_ns=round(settings.max_duration_s * 1e9),
+            hold_ns=max(ladder) // 2 + REFERENCE_NS,
+        )
+        return InferStep(
+            super_resolver=networks.open_super_resolver(),
+            classifier=networks.open_classifier(),
+            temperature=networks.calibration.temperature,
+            windower=Windower(ladder),
+            spotter=Spotter(spotting, info.name, info.digest),
+        )
+
+    def summarise(progress: Progress) -> RunSummary:
+        return summary_of(progress, settings, networks, threshold)
+
+    return Plan(source, face, infer, sinks, summarise, lossy)
+
+
+def summary_of(progress: Progress, settings: Settings, networks: Networks, threshold: float) -> RunSummary:
+    """``run.json``'s content from what a run counted."""
+    tally, info = progress.tally, progress.info
+    wall_s = (progress.finished_ns - progress.started_ns) / 1e9
+    warnings = list(progress.warnings)
+    if tally.gaps:
+        warnings.append(f"{tally.gaps} gaps in the source's frames; no window was classified across them")
+    observability = observe(tally.fps, settings)
+    if observability["verdict"] != "ok":
+        warnings.append(str(observability["verdict"]))
+    return RunSummary(
+        source=info.name if info else "",
+        frames=tally.frames,
+        frames_dropped=dict(progress.losses),
+        duration_s=round(tally.duration_s, 6),
+        fps_nominal=info.fps_nominal if info else None,
+        fps_effective=round(tally.fps, 3),
+        coverage=round(tally.coverage, 4),
+        tracks=len(tally.track_ids),
+        events=tally.events,
+        throughput_fps=round(tally.frames / wall_s, 2) if wall_s > 0 else 0.0,
+        stages={name: p for name, times in list(progress.times.items()) if (p := times.percentiles())},
+        engines=networks.digests(),
+        observability=observability,
+        settings={**settings.describe(), "threshold": threshold, "engine": networks.sr_name},
+        version=__version__,
+        warnings=tuple(warnings),
+    )
+
+
+def observe(fps: float, settings: Settings) -> dict[str, float | str | None]:
+    """What a source of this frame rate can show of the events asked for."""
+    if fps <= 0:
+        return {"shortest_event_s": None, "verdict": "too few frames to tell"}
+    shortest = FRAMES_PER_EVENT / fps
+    # The same half frame of grace as the windows have: 3 frames at 29.97 fps do show 0.1 s.
+    least = (FRAMES_PER_EVENT - 0.5) / fps
+    if least > settings.max_duration_s:
+        verdict = (
+            f"{fps:.3g} fps cannot show events of {settings.max_duration_s:g} s or less "
+            f"(shortest: {shortest:.2f} s); nothing was classified. Use a faster camera or raise --max-duration."
+        )
+    elif shortest > settings.min_duration_s * 1.01:
+        verdict = f"{fps:.3g} fps shows events of {shortest:.3f} s and longer; shorter ones are not looked for"
+    else:
+        verdict = "ok"
+    return {"shortest_event_s": round(shortest, 4), "verdict": verdict}
