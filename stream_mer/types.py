@@ -293,3 +293,4 @@ class RunSummary:
     settings: dict[str, object]
     version: str
     warnings: tuple[str, ...] = field(default=())
+    first_result_s: float | None = None

@@ -125,6 +125,11 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
         settings={**settings.describe(), "threshold": threshold, "engine": networks.sr_name},
         version=__version__,
         warnings=tuple(warnings),
+        first_result_s=(
+            round((progress.first_result_ns - progress.started_ns) / 1e9, 3)
+            if progress.first_result_ns is not None
+            else None
+        ),
     )
 
 
@@ -141,7 +146,9 @@ def observe(fps: float, settings: Settings) -> dict[str, float | str | None]:
             f"(shortest: {shortest:.2f} s); nothing was classified. Use a faster camera or raise --max-duration."
         )
     elif shortest > settings.min_duration_s * 1.01:
-        verdict = f"{fps:.3g} fps shows events of {shortest:.3f} s and longer; shorter ones are not looked for"
+        verdict = (
+            f"{fps:.3g} fps shows events of {shortest:.3f} s and longer; shorter ones are not looked for"
+        )
     else:
         verdict = "ok"
     return {"shortest_event_s": round(shortest, 4), "verdict": verdict}
