@@ -1,0 +1,127 @@
+"""Makes a detector's key points precise: each face is detected again in an enlarged, upright picture."""
+
+from __future__ import annotations
+
+from math import hypot
+
+import numpy as np
+
+from stream_mer.core.geometry import ANCHORS, crop_box, pose_from_keypoints
+from stream_mer.core.warp import sample
+from stream_mer.errors import ConfigError
+from stream_mer.face.boxes import clipped, without_duplicates
+from stream_mer.protocols import FaceDetector
+from stream_mer.types import HR_SIZE, ArrayF64, Detection, ImageU8, Similarity, require_picture
+
+_ZOOM_PX = 192
+"""Side of the enlarged picture; 128 and 256 gave the same noise."""
+_FIELD = 2.0
+"""The enlarged picture shows the canonical crop and as much again around it."""
+_NEAR = 51.0
+"""How far off its place a face may be found and still be the same one, canonical px (half a face)."""
+_SIZES = (0.5, 2.0)
+"""... and how much smaller or larger than expected."""
+_CONFIRMED = 0.65
+"""Score of the fine detector above which there is a face. Source: of 184 false detections of full range at
+0.3 and more (cartoon video, photographs without faces) 10 scored more, of 108 true 32 px faces 93 %."""
+_SMALLEST_SCALE = 1e-3
+"""Poses below this, frame px per canonical px, are no faces."""
+
+
+class ZoomedDetector:
+    """A ``FaceDetector`` that refines what ``coarse`` finds by means of ``fine``.
+
+    The fine detector meets every face at the same size and upright, so its key points do not depend on
+    how large or tilted the face is. A second pass starts from the first one's answer; noise of the key
+    points over sub-pixel shifts, canonical px rms, coarse / one / two passes: 9.1 / 1.6 / 0.6 at 32 px faces,
+    4.4 / 1.0 / 0.5 at 48, 2.3 / 0.8 / 0.45 at 64, 2.0 / 0.75 / 0.5 at 96.
+
+    Args:
+        coarse: finds the faces; closed with this one.
+        fine: looks at one enlarged face (short range); closed with this one.
+        passes: how often ``fine`` looks at each face, 1 or more; each takes about 2 ms.
+        trust: coarse detections with a smaller score are reported only if ``fine`` confirms them. It lets
+            ``coarse`` run with a low ``min_score``, which finds more small faces without false ones.
+
+    Raises:
+        ConfigError: ``passes`` is less than one.
+    """
+
+    def __init__(
+        self, coarse: FaceDetector, fine: FaceDetector, *, passes: int = 2, trust: float = 0.5
+    ) -> None:
+        if passes < 1:
+            raise ConfigError(f"the zoomed detector needs at least one pass, got {passes}")
+        self._coarse = coarse
+        self._fine = fine
+        self._passes = passes
+        self._trust = trust
+
+    def detect(self, rgb: ImageU8) -> list[Detection]:
+        """Faces in ``rgb``, ``(H, W, 3)`` uint8 of any size, strongest first, in its pixels.
+
+        Where ``fine`` finds nothing near the expected place, the coarse detection stands as it is (or goes,
+        if its score is below ``trust``). A refined detection's box is that of its pose, clipped.
+        """
+        require_picture(rgb, "picture to detect in")
+        refined = [self.refine(rgb, detection) for detection in self._coarse.detect(rgb)]
+        return without_duplicates(sorted((d for d in refined if d is not None), key=lambda d: -d.score))
+
+    def refine(self, rgb: ImageU8, coarse: Detection) -> Detection | None:
+        """``coarse`` with better key points; unchanged or None where no face is found at its place.
+
+        Args:
+            rgb: the picture, ``(H, W, 3)`` uint8.
+            coarse: a detection in it.
+        """
+        keypoints, score = coarse.keypoints, 0.0
+        for _ in range(self._passes):
+            zoomed = self._zoom(rgb, keypoints)
+            if zoomed is None:
+                break
+            keypoints, score = zoomed.keypoints, zoomed.score
+        if score < _CONFIRMED and coarse.score < self._trust:
+            return None
+        if score == 0:
+            return coarse
+        box = clipped(crop_box(pose_from_keypoints(keypoints)), rgb.shape[1], rgb.shape[0])
+        return coarse if box is None else Detection(box, max(coarse.score, score), keypoints)
+
+    def close(self) -> None:
+        """Close both detectors; idempotent."""
+        self._coarse.close()
+        self._fine.close()
+
+    def _zoom(self, rgb: ImageU8, keypoints: ArrayF64) -> Detection | None:
+        """The face in the enlarged picture around ``keypoints``, in pixels of ``rgb``."""
+        pose = _pose(keypoints)
+        if pose is None:
+            return None
+        field = _enlarged(pose)
+        per_px = HR_SIZE / _ZOOM_PX  # canonical px of the field per px of the enlarged picture
+        best, nearest = None, _NEAR
+        for seen in self._fine.detect(sample(rgb, field, _ZOOM_PX)):
+            place = (
+                seen.keypoints[:4] * per_px - HR_SIZE / 2
+            ) * _FIELD + HR_SIZE / 2  # in the canonical crop
+            offset = place.mean(0) - ANCHORS.mean(0)
+            found = _pose(place)
+            distance = hypot(*offset)
+            if found is not None and _SIZES[0] < found.scale < _SIZES[1] and distance < nearest:
+                best, nearest = seen, distance
+        if best is None:
+            return None
+        return Detection(best.box, best.score, field.apply(best.keypoints * per_px))
+
+
+def _pose(keypoints: ArrayF64) -> Similarity | None:
+    pose = pose_from_keypoints(keypoints)
+    return pose if pose.scale > _SMALLEST_SCALE and np.isfinite(pose.scale) else None
+
+
+def _enlarged(pose: Similarity) -> Similarity:
+    """The pose of the square ``_FIELD`` times as wide about the same centre."""
+    middle = HR_SIZE / 2
+    x, y = pose.apply(np.array([[middle, middle]]))[0]
+    a, b = _FIELD * pose.a, _FIELD * pose.b
+    return Similarity(a, b, float(x) - middle * (a - b), float(y) - middle * (b + a))
