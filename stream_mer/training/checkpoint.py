@@ -1,0 +1,51 @@
+"""Everything a training run needs to go on as if it had never stopped, in one file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """State after ``step`` steps."""
+
+    step: int
+    weights: dict[str, Tensor]
+    ema: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    config: dict[str, Any]
+    """The run as a plain table, see ``sr_config.table_of``."""
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write to a neighbour first and rename, so that a crash leaves the old file whole."""
+    part = path.with_suffix(".part")
+    state = {name: getattr(checkpoint, name) for name in Checkpoint.__slots__}
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; tensors on the CPU, no code is executed from the file."""
+    return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+
+
+class Ema:
+    """Moving average of a network's weights: smoother than the weights themselves, costs nothing to train."""
+
+    def __init__(self, net: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {n: w.detach().clone() for n, w in net.state_dict().items()}
+
+    def update(self, net: nn.Module, step: int) -> None:
+        """Take in the weights after ``step``; early on the memory is short, so the start is forgotten."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, weight in net.state_dict().items():
+                self.weights[name].lerp_(weight, 1 - decay)

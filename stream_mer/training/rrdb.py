@@ -1,0 +1,129 @@
+"""RRDBNet, the generator of ESRGAN: residual-in-residual dense blocks and a nearest-neighbour up-sampling tail.
+
+Layers are named as in BasicSR, so published ESRGAN weights load; ``from_older_names`` renames those
+of the first release.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+RESIDUAL_SCALE = 0.2
+"""Weight of every residual branch. Source: ESRGAN (Wang et al. 2018), section 3.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class RRDBSettings:
+    """Size of an RRDBNet; the defaults are ESRGAN as published."""
+
+    features: int = 64
+    """nf: channels between blocks."""
+    blocks: int = 23
+    """nb: number of RRDBs."""
+    growth: int = 32
+    """gc: channels each dense convolution adds."""
+    tail: int | None = None
+    """Channels of the up-sampling tail; None is as many as ``features``, as published. A light
+    network spends most of its time there, at 64x64 and 128x128, and gains little from it."""
+    skip: bool = False
+    """Add the enlarged input to the output. Published weights have it off. Light networks have it
+    on: they then only compute a small residual, which 8-bit mantissas (bf16) carry exactly enough."""
+
+
+class ResidualDenseBlock(nn.Module):
+    """Five convolutions, each seeing all earlier outputs."""
+
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__()
+        f, g = features, growth
+        self.conv1 = nn.Conv2d(f, g, 3, 1, 1)
+        self.conv2 = nn.Conv2d(f + g, g, 3, 1, 1)
+        self.conv3 = nn.Conv2d(f + 2 * g, g, 3, 1, 1)
+        self.conv4 = nn.Conv2d(f + 3 * g, g, 3, 1, 1)
+        self.conv5 = nn.Conv2d(f + 4 * g, f, 3, 1, 1)
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5):
+            _start_small(conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x1 = leaky(self.conv1(x))
+        x2 = leaky(self.conv2(torch.cat((x, x1), 1)))
+        x3 = leaky(self.conv3(torch.cat((x, x1, x2), 1)))
+        x4 = leaky(self.conv4(torch.cat((x, x1, x2, x3), 1)))
+        x5 = self.conv5(torch.cat((x, x1, x2, x3, x4), 1))
+        return torch.add(x, x5, alpha=RESIDUAL_SCALE)
+
+
+class RRDB(nn.Module):
+    """Three dense blocks inside one more residual."""
+
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__()
+        self.rdb1 = ResidualDenseBlock(features, growth)
+        self.rdb2 = ResidualDenseBlock(features, growth)
+        self.rdb3 = ResidualDenseBlock(features, growth)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.add(x, self.rdb3(self.rdb2(self.rdb1(x))), alpha=RESIDUAL_SCALE)
+
+
+class RRDBNet(nn.Module):
+    """``(N, 3, h, w)`` in 0..1 to ``(N, 3, 4h, 4w)``, not clamped."""
+
+    def __init__(self, settings: RRDBSettings) -> None:
+        super().__init__()
+        f = settings.features
+        self.skip = settings.skip
+        self.conv_first = nn.Conv2d(3, f, 3, 1, 1)
+        self.body = nn.Sequential(*(RRDB(f, settings.growth) for _ in range(settings.blocks)))
+        self.conv_body = nn.Conv2d(f, f, 3, 1, 1)
+        t = settings.tail or f
+        self.conv_up1 = nn.Conv2d(f, t, 3, 1, 1)
+        self.conv_up2 = nn.Conv2d(t, t, 3, 1, 1)
+        self.conv_hr = nn.Conv2d(t, t, 3, 1, 1)
+        self.conv_last = nn.Conv2d(t, 3, 3, 1, 1)
+        if self.skip:  # start as plain enlargement
+            nn.init.zeros_(self.conv_last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.conv_first(x)
+        y = first + self.conv_body(self.body(first))
+        y = leaky(self.conv_up1(functional.interpolate(y, scale_factor=2, mode="nearest")))
+        y = leaky(self.conv_up2(functional.interpolate(y, scale_factor=2, mode="nearest")))
+        y = self.conv_last(leaky(self.conv_hr(y)))
+        if self.skip:
+            y = y.float() + functional.interpolate(
+                x.float(), scale_factor=4, mode="bilinear", align_corners=False
+            )
+        return y
+
+
+def leaky(x: Tensor) -> Tensor:
+    """ESRGAN's activation: leaky ReLU with slope 0.2, written over ``x`` (memory traffic is the cost)."""
+    return functional.leaky_relu(x, 0.2, inplace=True)
+
+
+def from_older_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights named as in ESRGAN's first release (``RRDB_trunk.0.RDB1.conv1``) under today's names."""
+    renamed = {}
+    for name, tensor in weights.items():
+        new = re.sub(r"^RRDB_trunk\.", "body.", name)
+        new = re.sub(r"\.RDB(\d)\.", r".rdb\1.", new)
+        new = re.sub(r"^trunk_conv\.", "conv_body.", new)
+        new = re.sub(r"^upconv(\d)\.", r"conv_up\1.", new)
+        renamed[re.sub(r"^HRconv\.", "conv_hr.", new)] = tensor
+    return renamed
+
+
+def _start_small(conv: nn.Conv2d) -> None:
+    """Kaiming times 0.1: deep residual networks without normalisation diverge otherwise (ESRGAN, 3.1)."""
+    nn.init.kaiming_normal_(conv.weight, a=0.0, mode="fan_in")
+    with torch.no_grad():
+        conv.weight.mul_(0.1)
+        if conv.bias is not None:
+            conv.bias.zero_()

@@ -1,0 +1,162 @@
+"""What one super-resolution training run is: a TOML file, read strictly and saved next to the weights."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from math import cos, pi
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stream_mer.core.degradation import Mixture
+from stream_mer.errors import ConfigError
+from stream_mer.training.compact import CompactSettings
+from stream_mer.training.rrdb import RRDBSettings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast: a warm-up, a plateau, then half a cosine down to ``final_rate``.
+
+    A plateau, not one long cosine, so that a run can be shortened or extended without having been
+    wrong from the start.
+    """
+
+    steps: int = 8000
+    warm_up: int = 100
+    decay: int = 3000
+    """Last steps, over which the learning rate falls."""
+    rate: float = 1e-3
+    final_rate: float = 1e-5
+    squared_from: float = 1.0
+    """Share of the steps after which the loss is the squared error, which is what PSNR measures."""
+
+    def __post_init__(self) -> None:
+        if not (self.warm_up >= 0 and self.decay >= 0 and self.warm_up + self.decay <= self.steps):
+            raise ConfigError(
+                f"schedule: warm_up {self.warm_up} + decay {self.decay} must fit into steps {self.steps}"
+            )
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of ``step`` (the first is 0)."""
+        if step < self.warm_up:
+            return self.rate * (step + 1) / self.warm_up
+        left = self.steps - step
+        if left >= self.decay:
+            return self.rate
+        return self.final_rate + (self.rate - self.final_rate) * (1 - cos(pi * left / self.decay)) / 2
+
+    def squared_at(self, step: int) -> bool:
+        """Whether ``step`` uses the squared error."""
+        return step >= self.squared_from * self.steps
+
+
+@dataclass(frozen=True, slots=True)
+class SRRun:
+    """One training run."""
+
+    name: str
+    network: RRDBSettings | CompactSettings
+    schedule: Schedule = field(default_factory=Schedule)
+    mixture: Mixture = field(default_factory=Mixture)
+    sources: Mapping[str, float] = field(
+        default_factory=lambda: {"london": 0.3, "canada": 0.05, "congress": 0.35, "sfhq": 0.3}
+    )
+    """Share of the pictures drawn from each source."""
+    batch: int = 8
+    seed: int = 0
+    ema: float = 0.999
+    clip: float = 0.5
+    """Largest norm of the gradient."""
+    bf16: bool = True
+    distil: float = 0.0
+    """Weight of the distance to a teacher's output (compact networks); the rest is to the HR picture."""
+    check_every: int = 250
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.distil <= 1 or not 0 <= self.ema < 1 or self.batch < 1:
+            raise ConfigError(f"run {self.name}: distil in 0..1, ema in 0..1 and batch >= 1 are needed")
+
+
+def load_run(path: Path) -> SRRun:
+    """Read a run from TOML.
+
+    Raises:
+        ConfigError: the file is missing, not TOML, or holds an unknown key or kind of network.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no training run at {path}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    return run_from_table(table, str(path))
+
+
+def run_from_table(table: Mapping[str, Any], where: str) -> SRRun:
+    """A run from a parsed table; ``where`` names it in messages."""
+    values = dict(table)
+    network = dict(values.pop("network", {}))
+    kind = network.pop("kind", None)
+    kinds: dict[str, type[RRDBSettings] | type[CompactSettings]] = {
+        "rrdb": RRDBSettings,
+        "compact": CompactSettings,
+    }
+    if kind not in kinds:
+        raise ConfigError(f"{where}: network.kind is {kind!r}\nIt must be one of {', '.join(kinds)}.")
+    values["network"] = _strict(kinds[kind], network, f"{where}: network")
+    values["schedule"] = _strict(Schedule, values.get("schedule", {}), f"{where}: schedule")
+    values["mixture"] = _strict(Mixture, values.get("mixture", {}), f"{where}: mixture")
+    return _strict(SRRun, values, where)
+
+
+def table_of(run: SRRun) -> dict[str, Any]:
+    """The inverse of ``run_from_table``."""
+    table = asdict(run)
+    kind = "rrdb" if isinstance(run.network, RRDBSettings) else "compact"
+    table["network"] = {"kind": kind} | {k: v for k, v in table["network"].items() if v is not None}
+    table["sources"] = dict(run.sources)
+    return table
+
+
+def save_run(run: SRRun, path: Path) -> None:
+    """Write ``run`` as TOML that ``load_run`` reads back equal."""
+    table = table_of(run)
+    plain = {k: v for k, v in table.items() if not isinstance(v, dict)}
+    lines = [f"{k} = {_toml(v)}" for k, v in plain.items()]
+    for name, inner in table.items():
+        if isinstance(inner, dict):
+            lines += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in inner.items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _strict(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(known))
+    needed = [
+        n
+        for n, f in known.items()
+        if f.default is MISSING and f.default_factory is MISSING and n not in values
+    ]
+    if unknown or needed:
+        raise ConfigError(f"{where}: unknown {unknown}, missing {needed}\nKnown keys: {', '.join(known)}.")
+    try:
+        return kind(**values)
+    except ConfigError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from None

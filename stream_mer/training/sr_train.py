@@ -1,0 +1,222 @@
+"""The training loop of a super-resolver: pixel loss, EMA, log, curves, exact resume."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stream_mer.core.degradation import area, paper
+from stream_mer.errors import ConfigError
+from stream_mer.training.checkpoint import Checkpoint, Ema, load_checkpoint, save_checkpoint
+from stream_mer.training.compact import CompactNet, CompactSettings
+from stream_mer.training.rrdb import RRDBNet, RRDBSettings
+from stream_mer.training.sr_config import SRRun, run_from_table, save_run, table_of
+from stream_mer.training.sr_data import Pack, batch_at, held_out
+from stream_mer.types import ImageU8
+
+log = logging.getLogger(__name__)
+
+
+def build_network(settings: RRDBSettings | CompactSettings) -> nn.Module:
+    """The network of a run, freshly initialised from torch's current seed."""
+    return RRDBNet(settings) if isinstance(settings, RRDBSettings) else CompactNet(settings)
+
+
+def to_tensor(pictures: ImageU8) -> Tensor:
+    """``(N, H, W, 3)`` uint8 to ``(N, 3, H, W)`` float32 in 0..1, channels last in memory."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
+
+
+def to_pictures(batch: Tensor) -> ImageU8:
+    """The inverse of ``to_tensor``: clamped, rounded half to even, as the exported engine does it."""
+    rounded = (batch.clamp(0, 1) * 255).round().to(torch.uint8)
+    return np.asarray(rounded.permute(0, 2, 3, 1).contiguous().numpy())
+
+
+def load_network(checkpoint: Path, ema: bool = True) -> tuple[nn.Module, Checkpoint]:
+    """The trained network of a checkpoint, in evaluation mode."""
+    state = load_checkpoint(checkpoint)
+    net = build_network(run_from_table(state.config, str(checkpoint)).network)
+    net.load_state_dict(state.ema if ema else state.weights)
+    return net.eval(), state
+
+
+@torch.no_grad()
+def super_resolve(net: nn.Module, lr: ImageU8, batch: int = 8, bf16: bool = False) -> ImageU8:
+    """``(N, 32, 32, 3)`` uint8 to ``(N, 128, 128, 3)`` uint8 through a torch network."""
+    out = []
+    for i in range(0, len(lr), batch):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            out.append(to_pictures(net(to_tensor(lr[i : i + batch])).float()))
+    return np.concatenate(out)
+
+
+def mean_psnr(ours: ImageU8, truth: ImageU8) -> float:
+    """PSNR in dB per picture over RGB, then the mean."""
+    mse = ((ours.astype(np.float64) - truth) ** 2).mean((1, 2, 3))
+    return float((10 * np.log10(255**2 / np.maximum(mse, 1e-12))).mean())
+
+
+class SRTrainer:
+    """Trains one run in ``folder``: ``run.toml``, ``last.pt``, ``log.csv``, ``curves.png``.
+
+    ``train`` may be stopped at any step (``should_stop``) and called again in a new process: the
+    pictures of a step depend on (seed, step) only and the optimiser's state is saved, so the
+    resumed run makes the same weights.
+    """
+
+    def __init__(
+        self, run: SRRun, pack: Pack, folder: Path, device: str = "cpu", teacher: nn.Module | None = None
+    ) -> None:
+        if (run.distil > 0) != (teacher is not None):
+            raise ConfigError(f"run {run.name}: distil = {run.distil} and a teacher go together, or neither")
+        self.run, self.folder, self.device = run, folder, torch.device(device)
+        self.teacher = teacher.to(self.device).eval() if teacher is not None else None
+        self.fit = pack.select(lambda p: not held_out(p.person) and run.sources.get(p.source, 0) > 0)
+        self.weights = source_weights(self.fit, run)
+        self.checks = _first_crops(pack.select(lambda p: held_out(p.person) and p.source != "sfhq"))
+        torch.manual_seed(run.seed)
+        self.net = build_network(run.network).to(self.device, memory_format=torch.channels_last)
+        self.optimiser = torch.optim.Adam(self.net.parameters(), lr=run.schedule.rate, betas=(0.9, 0.99))
+        self.ema = Ema(self.net, run.ema)
+        self.step = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / "last.pt").exists():
+            self._resume(load_checkpoint(folder / "last.pt"))
+        save_run(run, folder / "run.toml")
+
+    def train(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
+        """Go on to the last step, or until ``should_stop``; True if the run is complete."""
+        run, started, first = self.run, time.monotonic(), self.step
+        losses: list[float] = []
+        while self.step < run.schedule.steps and not should_stop():
+            losses.append(self._one_step())
+            self.step += 1
+            if self.step % 20 == 0:
+                pace = (time.monotonic() - started) / (self.step - first)
+                left = pace * (run.schedule.steps - self.step)
+                print(
+                    f"\r{run.name} {self.step}/{run.schedule.steps} loss {np.mean(losses[-100:]):.5f} "
+                    f"{pace:.2f} s/step, {left / 60:.0f} min left  ",
+                    end="",
+                    flush=True,
+                )
+            if self.step % run.check_every == 0 or self.step == run.schedule.steps:
+                self._check(float(np.mean(losses[-run.check_every :])), time.monotonic() - started)
+        self.save()
+        print()
+        return self.step >= run.schedule.steps
+
+    def save(self) -> None:
+        """Write ``last.pt``."""
+        state = Checkpoint(
+            self.step,
+            self.net.state_dict(),
+            self.ema.weights,
+            self.optimiser.state_dict(),
+            table_of(self.run),
+        )
+        save_checkpoint(state, self.folder / "last.pt")
+
+    def _one_step(self) -> float:
+        run = self.run
+        for group in self.optimiser.param_groups:
+            group["lr"] = run.schedule.rate_at(self.step)
+        lr_u8, hr_u8 = batch_at(self.fit, run.mixture, run.batch, run.seed, self.step, self.weights)
+        lr, hr = to_tensor(lr_u8).to(self.device), to_tensor(hr_u8).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=run.bf16):
+            sr = self.net(lr)
+        distance = squared if run.schedule.squared_at(self.step) else charbonnier
+        loss = distance(sr.float(), hr)
+        if self.teacher is not None:
+            with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=run.bf16):
+                taught = self.teacher(lr).float()
+            loss = (1 - run.distil) * loss + run.distil * distance(sr.float(), taught)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), run.clip)
+        self.optimiser.step()
+        self.ema.update(self.net, self.step)
+        return float(loss.detach())
+
+    def _check(self, loss: float, seconds: float) -> None:
+        """PSNR of the averaged weights on held-out training people; log, curves, checkpoint."""
+        own = {n: w.clone() for n, w in self.net.state_dict().items()}
+        self.net.load_state_dict(self.ema.weights)
+        self.net.eval()
+        row: dict[str, float] = {
+            "step": self.step,
+            "loss": loss,
+            "rate": self.run.schedule.rate_at(self.step - 1),
+        }
+        for name, degrade in (("gaussian", paper), ("area", area)):
+            lr = np.stack([degrade(p) for p in self.checks])
+            sr = np.concatenate([self._infer(lr[i : i + 8]) for i in range(0, len(lr), 8)])
+            row[f"psnr_{name}"] = mean_psnr(sr, self.checks)
+        row["seconds"] = seconds
+        self.net.load_state_dict(own)
+        self.net.train()
+        log.info(" ".join(f"{k}={v:.5g}" for k, v in row.items()))
+        append_row(self.folder / "log.csv", row)
+        self.save()
+
+    @torch.no_grad()
+    def _infer(self, lr: ImageU8) -> ImageU8:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.run.bf16):
+            return to_pictures(self.net(to_tensor(lr).to(self.device)).float().cpu())
+
+    def _resume(self, state: Checkpoint) -> None:
+        before = run_from_table(state.config, "checkpoint")
+        if before.network != self.run.network or before.seed != self.run.seed:
+            raise ConfigError(f"{self.folder}/last.pt is of another network or seed\nUse another folder.")
+        self.net.load_state_dict(state.weights)
+        self.optimiser.load_state_dict(state.optimiser)
+        self.ema.weights = {n: w.to(self.device) for n, w in state.ema.items()}
+        self.step = state.step
+        log.info("resumed at step %d", self.step)
+
+
+def charbonnier(a: Tensor, b: Tensor) -> Tensor:
+    """Smooth absolute error, ``sqrt(d^2 + 1e-6)`` with d in 0..1 grey levels."""
+    return torch.sqrt((a - b).square() + 1e-6).mean()
+
+
+def squared(a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared error, scaled to be as large as the absolute one near 28 dB."""
+    return 15 * (a - b).square().mean()
+
+
+def source_weights(pack: Pack, run: SRRun) -> NDArray[np.float64]:
+    """Probability of each picture, so that every source gets its share of ``run.sources``."""
+    names = np.array([p.source for p in pack.portraits])
+    w = np.zeros(len(names))
+    for source, share in run.sources.items():
+        if (here := names == source).any():
+            w[here] = share / here.sum()
+    if w.sum() <= 0:
+        raise ConfigError(f"run {run.name}: the pack has no picture of {', '.join(run.sources)}")
+    return np.asarray(w / w.sum())
+
+
+def append_row(path: Path, row: dict[str, float]) -> None:
+    """Add a line to a CSV file, with the header if it is new."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
+
+
+def _first_crops(pack: Pack) -> ImageU8:
+    """The canonical (unvaried) HR crop of every portrait of ``pack``."""
+    first = {p.path: i for i, p in reversed(list(enumerate(pack.portraits)))}
+    return np.ascontiguousarray(pack.hr()[sorted(first.values())])
