@@ -34,14 +34,16 @@ def area(hr: ImageU8, factor: int = SCALE) -> ImageU8:
     """
     h, w, c = hr.shape
     blocks = hr.reshape(h // factor, factor, w // factor, factor, c)
-    return np.rint(blocks.sum((1, 3), dtype=np.int64) / factor**2).astype(np.uint8)
+    lr: ImageU8 = np.rint(blocks.sum((1, 3), dtype=np.int64) / factor**2).astype(np.uint8)
+    return lr
 
 
 def gaussian3(rgb: ImageU8) -> ImageU8:
     """OpenCV's ``GaussianBlur(rgb, (3, 3), 0)``: kernel [1 2 1]/4 both ways, mirrored border, halves up."""
     p = np.pad(rgb.astype(np.int32), ((1, 1), (1, 1), (0, 0)), mode="reflect")
     rows = p[:-2] + 2 * p[1:-1] + p[2:]
-    return ((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:] + 8) // 16).astype(np.uint8)
+    both: ImageU8 = ((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:] + 8) // 16).astype(np.uint8)
+    return both
 
 
 def median3(rgb: ImageU8) -> ImageU8:
@@ -49,7 +51,8 @@ def median3(rgb: ImageU8) -> ImageU8:
     h, w, _ = rgb.shape
     p = np.pad(rgb, ((1, 1), (1, 1), (0, 0)), mode="edge")
     nine = np.stack([p[j : j + h, i : i + w] for j in range(3) for i in range(3)])
-    return np.partition(nine, 4, axis=0)[4]
+    middle: ImageU8 = np.partition(nine, 4, axis=0)[4]
+    return middle
 
 
 def paper(hr: ImageU8, *, median: bool = False) -> ImageU8:

@@ -28,9 +28,8 @@ CHROMA[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66,
 """Quantisation of chroma at quality 50. Source: ITU-T T.81, table K.2."""
 
 _K = np.arange(8)
-DCT: ArrayF64 = np.sqrt(np.where(_K == 0, 1, 2) / 8)[:, None] * np.cos(
-    np.pi * _K[:, None] * (2 * _K + 1) / 16
-)
+_WEIGHT = np.sqrt(np.where(_K == 0, 1, 2) / 8)[:, None]
+DCT: ArrayF64 = _WEIGHT * np.cos(np.pi * _K[:, None] * (2 * _K + 1) / 16)
 """Orthonormal 8-point DCT-II, rows are frequencies."""
 
 TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
@@ -62,7 +61,8 @@ def jpeg_loss(rgb: ImageU8, quality: int) -> ImageU8:
     for c in (1, 2):
         half = ycc[..., c].reshape(h // 2, 2, w // 2, 2).mean((1, 3))
         out[..., c] = np.repeat(np.repeat(_quantise(half, tables[1]), 2, 0), 2, 1)
-    return np.clip(np.rint(out @ FROM_YCC.T), 0, 255).astype(np.uint8)
+    back: ImageU8 = np.clip(np.rint(out @ FROM_YCC.T), 0, 255).astype(np.uint8)
+    return back
 
 
 def _quantise(plane: ArrayF64, table: ArrayF64) -> ArrayF64:

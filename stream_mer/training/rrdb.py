@@ -1,4 +1,4 @@
-"""RRDBNet, the generator of ESRGAN: residual-in-residual dense blocks and a nearest-neighbour up-sampling tail.
+"""RRDBNet, the generator of ESRGAN: residual-in-residual dense blocks and an up-sampling tail.
 
 Layers are named as in BasicSR, so published ESRGAN weights load; ``from_older_names`` renames those
 of the first release.
@@ -91,21 +91,25 @@ class RRDBNet(nn.Module):
             nn.init.zeros_(self.conv_last.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        y: Tensor
         first = self.conv_first(x)
         y = first + self.conv_body(self.body(first))
         y = leaky(self.conv_up1(functional.interpolate(y, scale_factor=2, mode="nearest")))
         y = leaky(self.conv_up2(functional.interpolate(y, scale_factor=2, mode="nearest")))
         y = self.conv_last(leaky(self.conv_hr(y)))
         if self.skip:
-            y = y.float() + functional.interpolate(
-                x.float(), scale_factor=4, mode="bilinear", align_corners=False
-            )
+            return y.float() + enlarge(x)
         return y
 
 
 def leaky(x: Tensor) -> Tensor:
     """ESRGAN's activation: leaky ReLU with slope 0.2, written over ``x`` (memory traffic is the cost)."""
     return functional.leaky_relu(x, 0.2, inplace=True)
+
+
+def enlarge(x: Tensor) -> Tensor:
+    """Four times bilinear, in float32: what a network with a skip adds its residual to."""
+    return functional.interpolate(x.float(), scale_factor=4, mode="bilinear", align_corners=False)
 
 
 def from_older_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

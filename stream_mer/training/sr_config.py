@@ -106,7 +106,7 @@ def run_from_table(table: Mapping[str, Any], where: str) -> SRRun:
     values = dict(table)
     network = dict(values.pop("network", {}))
     kind = network.pop("kind", None)
-    kinds: dict[str, type[RRDBSettings] | type[CompactSettings]] = {
+    kinds: dict[str, type[RRDBSettings | CompactSettings]] = {
         "rrdb": RRDBSettings,
         "compact": CompactSettings,
     }
@@ -147,11 +147,8 @@ def _toml(value: object) -> str:
 def _strict(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(known))
-    needed = [
-        n
-        for n, f in known.items()
-        if f.default is MISSING and f.default_factory is MISSING and n not in values
-    ]
+    optional = {n for n, f in known.items() if f.default is not MISSING or f.default_factory is not MISSING}
+    needed = sorted(set(known) - optional - set(values))
     if unknown or needed:
         raise ConfigError(f"{where}: unknown {unknown}, missing {needed}\nKnown keys: {', '.join(known)}.")
     try:

@@ -183,7 +183,8 @@ def vary_picture(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
         hr = hr[:, ::-1]
     gain, gamma = rng.uniform(0.75, 1.15), np.exp(rng.uniform(-0.35, 0.35))
     curve = np.clip(np.rint(255 * gain * (np.arange(256) / 255) ** gamma), 0, 255).astype(np.uint8)
-    return curve[hr]
+    varied: ImageU8 = curve[hr]
+    return varied
 
 
 def batch_at(

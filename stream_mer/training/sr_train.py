@@ -84,7 +84,8 @@ class SRTrainer:
         self.weights = source_weights(self.fit, run)
         self.checks = _first_crops(pack.select(lambda p: held_out(p.person) and p.source != "sfhq"))
         torch.manual_seed(run.seed)
-        self.net = build_network(run.network).to(self.device, memory_format=torch.channels_last)
+        self.net = build_network(run.network).to(self.device)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=run.schedule.rate, betas=(0.9, 0.99))
         self.ema = Ema(self.net, run.ema)
         self.step = 0
@@ -117,13 +118,8 @@ class SRTrainer:
 
     def save(self) -> None:
         """Write ``last.pt``."""
-        state = Checkpoint(
-            self.step,
-            self.net.state_dict(),
-            self.ema.weights,
-            self.optimiser.state_dict(),
-            table_of(self.run),
-        )
+        optimiser, table = self.optimiser.state_dict(), table_of(self.run)
+        state = Checkpoint(self.step, self.net.state_dict(), self.ema.weights, optimiser, table)
         save_checkpoint(state, self.folder / "last.pt")
 
     def _one_step(self) -> float:
@@ -152,11 +148,8 @@ class SRTrainer:
         own = {n: w.clone() for n, w in self.net.state_dict().items()}
         self.net.load_state_dict(self.ema.weights)
         self.net.eval()
-        row: dict[str, float] = {
-            "step": self.step,
-            "loss": loss,
-            "rate": self.run.schedule.rate_at(self.step - 1),
-        }
+        rate = self.run.schedule.rate_at(self.step - 1)
+        row: dict[str, float] = {"step": self.step, "loss": loss, "rate": rate}
         for name, degrade in (("gaussian", paper), ("area", area)):
             lr = np.stack([degrade(p) for p in self.checks])
             sr = np.concatenate([self._infer(lr[i : i + 8]) for i in range(0, len(lr), 8)])
