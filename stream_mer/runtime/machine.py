@@ -1,0 +1,45 @@
+"""Says what this machine is, so that measurements made on it are kept apart from others'."""
+
+from __future__ import annotations
+
+import os
+import platform
+from math import ceil
+from pathlib import Path
+
+import platformdirs
+
+CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+def cache_dir() -> Path:
+    """Where measurements and compiled networks are kept; may be deleted at any time."""
+    return Path(platformdirs.user_cache_dir("stream_mer"))
+
+
+def cpu_model(info: Path = CPU_INFO) -> str:
+    """The processor's name, with family and model, because virtual machines blur the name."""
+    wanted = ("model name", "cpu family", "model", "CPU implementer", "CPU part")
+    try:
+        pairs = (line.partition(":") for line in info.read_text(encoding="utf-8").splitlines())
+        found = {key.strip(): value.strip() for key, _, value in reversed(list(pairs))}
+    except OSError:  # not Linux
+        found = {}
+    words = [found[key] for key in wanted if key in found]
+    return " ".join(words) or platform.processor() or platform.machine()
+
+
+def usable_cores(quota: Path = CGROUP_QUOTA) -> int:
+    """Cores this process may really use, at least 1.
+
+    ``os.cpu_count`` sees every core of the host; a container's CPU quota and the process's affinity
+    are smaller, and more threads than cores make inference slower.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, period = quota.read_text(encoding="ascii").split()
+        cores = min(cores, ceil(int(allowed) / int(period)))
+    except (OSError, ValueError):  # no cgroup v2, or "max"
+        pass
+    return max(1, cores)
