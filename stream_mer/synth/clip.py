@@ -1,0 +1,63 @@
+"""A whole synthetic clip in one call, or frame by frame when it would not fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_mer.synth.plan import ClipPlan, plan_clip
+from stream_mer.synth.render import RenderedFrame, Renderer
+from stream_mer.synth.spec import ClipSpec, Distractor, TrueEvent
+from stream_mer.types import ArrayF64, ImageU8, Similarity
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A rendered clip with the truth about it.
+
+    ``frames`` ``(T, H, W, 3)`` uint8 RGB, ``pts_ns`` ``(T,)`` int64 strictly increasing, ``poses`` one
+    canonical crop a frame (rigid head only), ``meshes`` ``(T, 468, 2)`` float32 points in frame px.
+    """
+
+    frames: NDArray[np.uint8]
+    pts_ns: NDArray[np.int64]
+    events: tuple[TrueEvent, ...]
+    distractors: tuple[Distractor, ...]
+    poses: tuple[Similarity, ...]
+    meshes: NDArray[np.float32]
+    spec: ClipSpec
+    seed: int
+
+
+def render_clip(portrait: ImageU8, mesh: ArrayF64, spec: ClipSpec, seed: int) -> Clip:
+    """Render a clip of the person in ``portrait``.
+
+    Args:
+        portrait: ``(H, W, 3)`` uint8 RGB, from the front.
+        mesh: ``(468, 2 or 3)`` face mesh in px of the portrait, see ``mesh.fit_mesh``.
+        spec: what to put in.
+        seed: non-negative; the same arguments give the same bytes.
+
+    Returns:
+        The clip; memory is T * H * W * 3 bytes (see ``iterate_clip``).
+    """
+    plan, frames = iterate_clip(portrait, mesh, spec, seed)
+    count = len(plan.pts_ns)
+    pictures = np.empty((count, spec.height, spec.width, 3), np.uint8)
+    meshes = np.empty((count, len(mesh), 2), np.float32)
+    poses = []
+    for number, frame in enumerate(frames):
+        pictures[number], meshes[number] = frame.rgb, frame.mesh
+        poses.append(frame.pose)
+    return Clip(pictures, plan.pts_ns, plan.events, plan.distractors, tuple(poses), meshes, spec, seed)
+
+
+def iterate_clip(
+    portrait: ImageU8, mesh: ArrayF64, spec: ClipSpec, seed: int
+) -> tuple[ClipPlan, Iterator[RenderedFrame]]:
+    """Like ``render_clip``, but gives the plan (with the truth) at once and the frames one by one."""
+    plan = plan_clip(spec, seed)
+    return plan, Renderer(portrait, mesh, plan).frames()
