@@ -48,13 +48,15 @@ class ReconnectingSource:
         self._clock = clock
         self._backoff = Backoff(backoff)
         self._chance = chance
-        self._lock = threading.Lock()  # guards the pair below against interrupt()
-        self._stopped = False
+        self._lock = threading.Lock()  # no new connection slips past interrupt()
+        self._stop = threading.Event()
         self._source: Source | None = connect()
         self._info = replace(self._source.info, live=True, frames=None, duration_s=None)
         self._losses: Counter[str] = Counter()
         self._old_warnings: list[str] = []
         self._reconnects = 0
+        self._outages = 0
+        self._outage_ns = 0
         self._last_error = ""
 
     @property
@@ -70,17 +72,20 @@ class ReconnectingSource:
     @property
     def losses(self) -> Mapping[str, int]:
         """Sum over all connections."""
-        present = self._source.losses if self._source is not None else {}
-        return MappingProxyType(dict(self._losses + Counter(present)))
+        source = self._source  # another thread may be reading this
+        return MappingProxyType(dict(self._losses + Counter(source.losses if source else {})))
 
     @property
     def warnings(self) -> Sequence[str]:
         """Those of the connections, the latest last, and how often the connection was lost."""
         lines = list(dict.fromkeys(self._old_warnings))
-        lines += self._source.warnings if self._source is not None else ()
-        if self._reconnects:
-            reason = f"; last reason: {self._last_error}" if self._last_error else ""
-            lines.append(f"connections lost and made again: {self._reconnects}{reason}")
+        source = self._source
+        lines += source.warnings if source else ()
+        if self._last_error:
+            lines.append(
+                f"connections lost: {self._outages}, made again: {self._reconnects}, without pictures for "
+                f"{self._outage_ns / 1e9:.1f} s; last reason: {self._last_error}"
+            )
         return tuple(lines)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -92,7 +97,7 @@ class ReconnectingSource:
         index, epoch = 0, 0
         last_ns: int | None = None  # on the time line of this source
         seen_ns = 0  # on the clock
-        while self._source is not None and not self._stopped:
+        while self._source is not None and not self._stop.is_set():
             offset_ns, first_epoch = None, 0
             error: SourceError | None = None
             try:
@@ -100,7 +105,9 @@ class ReconnectingSource:
                     now_ns = self._clock.now_ns()
                     if offset_ns is None:
                         self._backoff.connected(now_ns)
-                        start_ns = 0 if last_ns is None else last_ns + max(1, now_ns - seen_ns)
+                        gap_ns = 0 if last_ns is None else max(1, now_ns - seen_ns)
+                        self._outage_ns += gap_ns
+                        start_ns = (last_ns or 0) + gap_ns
                         offset_ns = start_ns - frame.pts_ns
                         epoch += last_ns is not None
                         first_epoch = epoch - frame.epoch
@@ -110,13 +117,14 @@ class ReconnectingSource:
                     index += 1
             except SourceError as caught:
                 error = caught
-            if not self._stopped:
+            if not self._stop.is_set():
+                self._outages += 1
                 self._renew(error)
 
     def interrupt(self) -> None:
         """End the iteration, also during a pause between attempts. Callable from any thread."""
         with self._lock:
-            self._stopped = True
+            self._stop.set()
             if self._source is not None:
                 self._source.interrupt()
         self._clock.interrupt()
@@ -128,7 +136,7 @@ class ReconnectingSource:
     def _renew(self, error: SourceError | None) -> None:
         """Pause and connect until it works; leave no connection if interrupted meanwhile."""
         self._retire()
-        while not self._stopped:
+        while not self._stop.is_set():
             self._last_error = str(error).partition("\n")[0] if error else "the stream ended"
             if error is not None and is_final(error, was_connected=True):
                 raise error
@@ -142,7 +150,7 @@ class ReconnectingSource:
             self._reconnects += 1
             with self._lock:
                 self._source = source
-                if self._stopped:
+                if self._stop.is_set():
                     source.interrupt()
             return
 
