@@ -83,27 +83,33 @@ class EventNet(nn.Module):
 
 
 class Classifier(nn.Module):
-    """The whole engine: pictures in, calibrated logits out.
+    """The whole engine: pictures in, logits out.
 
-    ``temperature`` and ``prior_shift`` (added to the logit of 'none') are set after training, on
-    people and videos held out from it.
+    Args:
+        net: the trained network.
+        columns: which of ``FEATURES`` it looks at, in its order.
+        none_shift: added to the logit of 'none', to undo that training draws events too often.
     """
 
-    temperature: Tensor
-    prior_shift: Tensor
+    columns: Tensor
+    shift: Tensor
 
-    def __init__(self, net: EventNet) -> None:
+    def __init__(self, net: EventNet, columns: Tensor | None = None, none_shift: float = 0.0) -> None:
         super().__init__()
         self.flow = DenseLucasKanade()
         self.features = FlowFeatures()
         self.net = net
-        self.register_buffer("temperature", torch.ones(1))
-        self.register_buffer("prior_shift", torch.zeros(1, len(CLASSES)))
+        every = torch.arange(len(FEATURES))
+        self.register_buffer("columns", every if columns is None else columns)
+        self.register_buffer("shift", torch.tensor([[0.0] * len(LABELS) + [none_shift]]))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """``(N, 3, 128, 128, 3)`` uint8 (pre, apex, post) -> ``(N, 6)`` logits."""
-        logits: Tensor = self.net(self.features(self.flow(pictures)))
-        return logits / self.temperature + self.prior_shift
+        features: Tensor = self.features(self.flow(pictures))
+        if len(self.columns) < len(FEATURES):
+            features = features.index_select(1, self.columns)
+        logits: Tensor = self.net(features) + self.shift
+        return logits
 
 
 def parameters(module: nn.Module) -> int:

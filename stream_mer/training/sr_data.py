@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import cos, radians, sin
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +32,8 @@ MARGIN = 8
 PACK_SIZE = HR_SIZE + 2 * MARGIN
 HELD_OUT_EVERY = 20
 """One training person in this many is kept for choosing models (never the validation people)."""
+CROPS_EACH: Mapping[str, int] = {"london": 10, "canada": 10, "*": 4}
+"""Varied crops per training portrait; more of the large pictures, which lose nothing by it."""
 MIN_SCORE = 0.7
 MAX_MISFIT_PX = 6.0
 """Largest rms distance of the four key points from their canonical places; profiles exceed it."""
@@ -119,13 +122,24 @@ def cut(rgb: ImageU8, pose: Similarity) -> ImageU8:
     return sample(rgb, _about_centre(pose, PACK_SIZE / HR_SIZE, 0.0), PACK_SIZE)
 
 
+def read_rgb(path: Path) -> ImageU8:
+    """A picture file as RGB uint8.
+
+    Raises:
+        ConfigError: missing, or not a picture.
+    """
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ConfigError(f"{path}: not a readable picture, though the index lists it")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
 def build_pack(
     faces: Path,
     split: str,
     out: Path,
     detector: FaceDetector,
-    read_rgb: Callable[[Path], ImageU8],
-    variants: Mapping[str, int],
+    variants: Mapping[str, int] = CROPS_EACH,
     seed: int = 0,
 ) -> Pack:
     """Cut every usable portrait of a split and write ``out/pictures.npy`` and ``out/portraits.csv``.
@@ -138,8 +152,7 @@ def build_pack(
         split: ``train`` or ``val``.
         out: folder to write; outside the repository, since it shows people.
         detector: any face detector.
-        read_rgb: reads a picture file as RGB uint8.
-        variants: crops per portrait by source; ``"*"`` for the rest.
+        variants: crops per portrait by source; ``"*"`` for the rest. Validation takes one each.
         seed: of the random similarities.
     """
     rng = np.random.default_rng(seed)
@@ -152,7 +165,7 @@ def build_pack(
         if pose is None:
             dropped += 1
             continue
-        for k in range(variants.get(portrait.source, variants["*"])):
+        for k in range(1 if split == "val" else variants.get(portrait.source, variants["*"])):
             pictures.append(cut(rgb, pose if k == 0 else vary_pose(pose, rng)))
             kept.append(portrait)
     log.info("%s: %d crops of %d portraits, %d left out", split, len(kept), len(set(kept)), dropped)

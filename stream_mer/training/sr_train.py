@@ -19,6 +19,7 @@ from stream_mer.training.checkpoint import Checkpoint, Ema, load_checkpoint, sav
 from stream_mer.training.compact import CompactNet, CompactSettings
 from stream_mer.training.rrdb import RRDBNet, RRDBSettings
 from stream_mer.training.sr_config import SRRun, run_from_table, save_run, table_of
+from stream_mer.training.sr_curves import plot_log
 from stream_mer.training.sr_data import Pack, batch_at, held_out
 from stream_mer.types import ImageU8
 
@@ -159,6 +160,7 @@ class SRTrainer:
         self.net.train()
         log.info(" ".join(f"{k}={v:.5g}" for k, v in row.items()))
         append_row(self.folder / "log.csv", row)
+        plot_log(self.folder / "log.csv", self.folder / "curves.png")
         self.save()
 
     @torch.no_grad()

@@ -1,0 +1,237 @@
+"""Trains the classifier on measured windows: balanced drawing, augmentation in flow, honest choice of epoch."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from stream_mer.core.metrics import confusion_matrix, uar, uf1
+from stream_mer.training.clf_data import NONE
+from stream_mer.training.clf_net import CLASSES, FEATURES, EventNet, FlowFeatures
+
+Table = Mapping[str, NDArray[np.generic]]
+"""Columns of a window pack (``clf_data.load_packs``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierSettings:
+    """Everything a training run depends on besides the packs; saved beside the weights."""
+
+    seed: int = 1
+    epochs: int = 24
+    batch: int = 128
+    rate: float = 2e-3
+    weight_decay: float = 0.02
+    smoothing: float = 0.04
+    dropout: float = 0.4
+    negatives_per_positive: float = 3.0
+    real_share: float = 0.5
+    """Share of the drawn negatives that come from real video."""
+    features: tuple[str, ...] = FEATURES
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How good scores are on a set of windows."""
+
+    average_precision: float
+    auc: float
+    uf1: float
+    uar: float
+    windows: int
+    positives: int
+
+
+def augment(raw: Tensor, generator: torch.Generator) -> Tensor:
+    """Vary a batch of raw flow ``(N, 11, 32, 32)`` in ways that keep its label.
+
+    Mirror left and right (u changes sign), swap pre and post (pre->post changes sign), a gain, a shift
+    by at most one cell, and noise where the flow is not to be trusted.
+    """
+    n = len(raw)
+    chance = torch.rand((n, 4), generator=generator)
+    mirror = chance[:, 0, None, None, None] < 0.5
+    sign = torch.ones(11)
+    sign[:3] = -1
+    raw = torch.where(mirror, raw.flip(-1) * sign.view(1, -1, 1, 1), raw)
+    swap = chance[:, 1, None, None, None] < 0.5
+    sign = torch.ones(11)
+    sign[[2, 5]] = -1
+    swapped = raw[:, [1, 0, 2, 4, 3, 5, 7, 6, 8, 10, 9]] * sign.view(1, -1, 1, 1)
+    raw = torch.where(swap, swapped, raw)
+    gain = torch.exp(0.2 * torch.randn((n, 1, 1, 1), generator=generator))
+    level = 0.06 * chance[:, 2, None, None, None] ** 2
+    noise = F.avg_pool2d(torch.randn((n, 6, 34, 34), generator=generator), 3, 1) * 2.0
+    doubt = 1.3 - raw[:, [9, 10, 9, 9, 10, 9]]
+    raw = torch.cat([raw[:, :6] * gain + noise * level * doubt, raw[:, 6:]], 1)
+    dx, dy = (int(torch.randint(-1, 2, (1,), generator=generator)) for _ in range(2))
+    padded = F.pad(raw, (1, 1, 1, 1), mode="replicate")
+    return padded[..., 1 + dy : 33 + dy, 1 + dx : 33 + dx]
+
+
+class Drawer:
+    """Draws balanced batches: positives evenly over classes, negatives evenly over their kinds.
+
+    Inside a class or kind, clips are drawn evenly, so that a long video does not drown the others.
+    """
+
+    def __init__(self, table: Table, settings: ClassifierSettings) -> None:
+        self.settings = settings
+        rows = np.flatnonzero(table["part"] == "train")
+        target, kind, real = table["target"][rows], table["kind"][rows], table["real"][rows].astype(bool)
+        self.positive = [rows[target == c] for c in range(NONE)]
+        negative = target == NONE
+        self.negative = {
+            flag: [rows[negative & (real == flag) & (kind == k)] for k in np.unique(kind[negative & (real == flag)])]
+            for flag in (False, True)
+        }
+        self.positives = int((~negative).sum())
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
+        """Row numbers of one epoch's batches."""
+        s = self.settings
+        count = round(s.batch / (1 + s.negatives_per_positive))
+        real = round((s.batch - count) * s.real_share) if self.negative[True] else 0
+        for _ in range(max(1, round(1.5 * self.positives / count))):
+            picks = [self._even(self.positive, count, rng)]
+            picks.append(self._even(self.negative[False], s.batch - count - real, rng))
+            if real:
+                picks.append(self._even(self.negative[True], real, rng))
+            yield np.concatenate(picks)
+
+    @staticmethod
+    def _even(groups: list[NDArray[np.intp]], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        groups = [g for g in groups if len(g)]
+        share = np.sqrt([len(g) for g in groups])  # between even and proportional
+        which = rng.choice(len(groups), count, p=share / share.sum())
+        return np.array([rng.choice(groups[w]) for w in which], np.intp)
+
+
+def scores_of(net: EventNet, raw: NDArray[np.float16], columns: Tensor, batch: int = 256) -> NDArray[np.float32]:
+    """Logits ``(N, 6)`` of raw windows."""
+    features = FlowFeatures()
+    net.eval()
+    out = []
+    with torch.inference_mode():
+        for start in range(0, len(raw), batch):
+            x = torch.from_numpy(raw[start : start + batch].astype(np.float32))
+            out.append(net(features(x)[:, columns]).numpy())
+    return np.concatenate(out) if out else np.zeros((0, len(CLASSES)), np.float32)
+
+
+def judge(logits: NDArray[np.float32], target: NDArray[np.generic]) -> Judgement:
+    """Event against none by average precision and ROC area; classes over the true events by UF1 and UAR."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    event = event_logit(logits)
+    is_event = np.asarray(target) != NONE
+    both = is_event.any() and not is_event.all()
+    matrix = confusion_matrix(
+        np.asarray(target)[is_event].astype(np.intp), logits[is_event, :NONE].argmax(1).astype(np.intp), NONE
+    )
+    return Judgement(
+        float(average_precision_score(is_event, event)) if both else float("nan"),
+        float(roc_auc_score(is_event, event)) if both else float("nan"),
+        uf1(matrix),
+        uar(matrix),
+        len(logits),
+        int(is_event.sum()),
+    )
+
+
+def event_logit(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log odds of 'some event' against 'none'."""
+    x = logits.astype(np.float64)
+    top = x[:, :NONE].max(1, keepdims=True)
+    return np.asarray(top[:, 0] + np.log(np.exp(x[:, :NONE] - top).sum(1)) - x[:, NONE])
+
+
+def train(table: Table, settings: ClassifierSettings, out: Path) -> Path:
+    """Train, keep the epoch that is best on the people set aside for choosing, and return its file.
+
+    Writes ``log.csv``, ``config.json``, ``last.pt`` (to resume from) and ``best.pt`` into ``out``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(asdict(settings), indent=1) + "\n")
+    torch.manual_seed(settings.seed)
+    columns = torch.tensor([FEATURES.index(name) for name in settings.features])
+    net, features = EventNet(len(columns), settings.dropout), FlowFeatures()
+    drawer = Drawer(table, settings)
+    raw_of = table["raw"]
+    rng = np.random.default_rng(settings.seed)
+    first = next(drawer.epoch(np.random.default_rng(0)))
+    many = np.concatenate([first, next(drawer.epoch(np.random.default_rng(1)))])
+    x = features(torch.from_numpy(raw_of[many].astype(np.float32)))[:, columns]
+    net.scale.copy_(1.0 / (x.square().mean((0, 2, 3)).sqrt() + 1e-3).view(1, -1, 1, 1))
+    optimiser = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=settings.weight_decay)
+    steps = sum(1 for _ in drawer.epoch(np.random.default_rng(0))) * settings.epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=steps, pct_start=0.15)
+    start, best = 0, -1.0
+    if (out / "last.pt").is_file():
+        state = torch.load(out / "last.pt", weights_only=True)
+        net.load_state_dict(state["net"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        start, best = state["epoch"], state["best"]
+    held = np.flatnonzero(table["part"] == "choose")
+    held_raw, held_target = raw_of[held], table["target"][held]
+    for epoch in range(start, settings.epochs):
+        generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
+        net.train()
+        losses = []
+        for rows in drawer.epoch(np.random.default_rng((settings.seed, epoch))):
+            raw = augment(torch.from_numpy(raw_of[rows].astype(np.float32)), generator)
+            target = torch.from_numpy(table["target"][rows].astype(np.int64))
+            loss = F.cross_entropy(net(features(raw)[:, columns]), target, label_smoothing=settings.smoothing)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            losses.append(float(loss))
+        found = judge(scores_of(net, held_raw, columns), held_target)
+        merit = found.average_precision + 0.5 * found.uf1
+        _log(out / "log.csv", epoch, float(np.mean(losses)), found)
+        if merit > best:
+            best = merit
+            torch.save({"net": net.state_dict(), "features": list(settings.features)}, out / "best.pt")
+        state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
+        torch.save({**state, "epoch": epoch + 1, "best": best}, out / "last.pt")
+    return out / "best.pt"
+
+
+def load_net(file: Path) -> tuple[EventNet, Tensor]:
+    """A trained network and the columns of ``FEATURES`` it looks at."""
+    state = torch.load(file, weights_only=True)
+    columns = torch.tensor([FEATURES.index(name) for name in state["features"]])
+    net = EventNet(len(columns))
+    net.load_state_dict(state["net"])
+    return net.eval(), columns
+
+
+def fit_temperature(logits: NDArray[np.float32], target: NDArray[np.generic]) -> float:
+    """Temperature that minimises the log loss on held-out windows (Guo et al. 2017), 0.3..5."""
+    x = torch.from_numpy(logits.astype(np.float64))
+    y = torch.from_numpy(np.asarray(target).astype(np.int64))
+    candidates = np.geomspace(0.3, 5.0, 60)
+    loss = [float(F.cross_entropy(x / t, y)) for t in candidates]
+    return float(candidates[int(np.argmin(loss))])
+
+
+def _log(file: Path, epoch: int, loss: float, found: Judgement) -> None:
+    row = {"epoch": epoch, "loss": round(loss, 4)} | {k: round(v, 4) for k, v in asdict(found).items()}
+    fresh = not file.is_file()
+    with file.open("a", newline="") as stream:
+        writer = csv.DictWriter(stream, list(row))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
