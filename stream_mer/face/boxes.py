@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stream_mer.core.geometry import FACE_WIDTH, pose_from_keypoints
-from stream_mer.types import Box, Detection
+from stream_mer.types import Box, Detection, Similarity
 
+_BOX_PER_FACE = 1.05
+"""Side of a MediaPipe box per width of the face (short range 1.03, full range 1.07 to 1.10)."""
+_BOX_CENTRE = (64.0, 68.0)
+"""Where the centre of such a box lies in the canonical crop (short range y = 70, full range y = 65)."""
+_AGREE = (0.75, 1.33)
+"""Width by key points per width by box: outside this the key points are not believed."""
 _SAME_IOU = 0.3
 """Boxes that overlap more than this show one face (what MediaPipe uses inside one picture)."""
 _SAME_CONTAINMENT = 0.6
@@ -20,9 +26,38 @@ def clipped(box: Box, width: int, height: int) -> Box | None:
     return Box(float(x0), float(y0), float(x1), float(y1)) if x1 > x0 and y1 > y0 else None
 
 
+def rough_pose(detection: Detection, width: int, height: int) -> Similarity:
+    """Where the face of an unrefined detection lies, as far as one can tell.
+
+    Key points of small faces are bad in a way boxes are not: of 32 px faces the key points give a width
+    between 0.2 and 1.1 of the true one, the box between 0.9 and 1.2. So they count only where they agree with
+    the box, or where the picture's edge has clipped the box; otherwise the face is taken as upright.
+
+    Args:
+        detection: from a MediaPipe detector.
+        width: of the picture, px.
+        height: of the picture, px.
+
+    Returns:
+        Pose of the canonical crop; its scale is at least that of a face 1 px wide.
+
+    Source: 108 open portraits at 24..64 px, full range; two zoomed passes from this pose end 1.9 canonical px
+    from the truth (95th percentile), from the key points alone 27 px.
+    """
+    box = detection.box
+    pose = pose_from_keypoints(detection.keypoints)
+    scale = max(face_width(detection), 1.0) / FACE_WIDTH
+    clipped_box = box.x0 <= 0 or box.y0 <= 0 or box.x1 >= width or box.y1 >= height
+    agrees = _AGREE[0] * scale < pose.scale < _AGREE[1] * scale
+    if agrees or (clipped_box and pose.scale > scale):
+        return pose
+    x, y = box.centre
+    return Similarity(scale, 0.0, x - _BOX_CENTRE[0] * scale, y - _BOX_CENTRE[1] * scale)
+
+
 def face_width(detection: Detection) -> float:
-    """Width of the face in px of its picture, from the key points."""
-    return FACE_WIDTH * pose_from_keypoints(detection.keypoints).scale
+    """Width of the face of an unrefined detection in px of its picture, from the (square) box."""
+    return max(detection.box.width, detection.box.height) / _BOX_PER_FACE
 
 
 def without_duplicates(detections: Iterable[Detection]) -> list[Detection]:

@@ -6,12 +6,12 @@ from math import hypot
 
 import numpy as np
 
-from stream_mer.core.geometry import ANCHORS, crop_box, pose_from_keypoints
+from stream_mer.core.geometry import ANCHORS, crop_box, fit_similarity, pose_from_keypoints
 from stream_mer.core.warp import sample
 from stream_mer.errors import ConfigError
-from stream_mer.face.boxes import clipped, without_duplicates
+from stream_mer.face.boxes import clipped, rough_pose, without_duplicates
 from stream_mer.protocols import FaceDetector
-from stream_mer.types import HR_SIZE, ArrayF64, Detection, ImageU8, Similarity, require_picture
+from stream_mer.types import HR_SIZE, Detection, ImageU8, Similarity, require_picture
 
 _ZOOM_PX = 192
 """Side of the enlarged picture; 128 and 256 gave the same noise."""
@@ -24,8 +24,6 @@ _SIZES = (0.5, 2.0)
 _CONFIRMED = 0.65
 """Score of the fine detector above which there is a face. Source: of 184 false detections of full range at
 0.3 and more (cartoon video, photographs without faces) 10 scored more, of 108 true 32 px faces 93 %."""
-_SMALLEST_SCALE = 1e-3
-"""Poses below this, frame px per canonical px, are no faces."""
 
 
 class ZoomedDetector:
@@ -74,29 +72,27 @@ class ZoomedDetector:
             rgb: the picture, ``(H, W, 3)`` uint8.
             coarse: a detection in it.
         """
-        keypoints, score = coarse.keypoints, 0.0
+        height, width = rgb.shape[:2]
+        pose, zoomed = rough_pose(coarse, width, height), None
         for _ in range(self._passes):
-            zoomed = self._zoom(rgb, keypoints)
-            if zoomed is None:
+            closer = self._zoom(rgb, pose)
+            if closer is None:
                 break
-            keypoints, score = zoomed.keypoints, zoomed.score
-        if score < _CONFIRMED and coarse.score < self._trust:
+            zoomed, pose = closer, pose_from_keypoints(closer.keypoints)
+        if coarse.score < self._trust and (zoomed is None or zoomed.score < _CONFIRMED):
             return None
-        if score == 0:
+        box = None if zoomed is None else clipped(crop_box(pose), width, height)
+        if zoomed is None or box is None:
             return coarse
-        box = clipped(crop_box(pose_from_keypoints(keypoints)), rgb.shape[1], rgb.shape[0])
-        return coarse if box is None else Detection(box, max(coarse.score, score), keypoints)
+        return Detection(box, max(coarse.score, zoomed.score), zoomed.keypoints)
 
     def close(self) -> None:
         """Close both detectors; idempotent."""
         self._coarse.close()
         self._fine.close()
 
-    def _zoom(self, rgb: ImageU8, keypoints: ArrayF64) -> Detection | None:
-        """The face in the enlarged picture around ``keypoints``, in pixels of ``rgb``."""
-        pose = _pose(keypoints)
-        if pose is None:
-            return None
+    def _zoom(self, rgb: ImageU8, pose: Similarity) -> Detection | None:
+        """The face in the enlarged picture around ``pose``, in pixels of ``rgb`` (its box is of no use)."""
         field = _enlarged(pose)
         per_px = HR_SIZE / _ZOOM_PX  # canonical px of the field per px of the enlarged picture
         best, nearest = None, _NEAR
@@ -104,19 +100,11 @@ class ZoomedDetector:
             place = (
                 seen.keypoints[:4] * per_px - HR_SIZE / 2
             ) * _FIELD + HR_SIZE / 2  # in the canonical crop
-            offset = place.mean(0) - ANCHORS.mean(0)
-            found = _pose(place)
-            distance = hypot(*offset)
-            if found is not None and _SIZES[0] < found.scale < _SIZES[1] and distance < nearest:
+            distance = hypot(*(place.mean(0) - ANCHORS.mean(0)))
+            size = fit_similarity(ANCHORS, place).scale
+            if _SIZES[0] < size < _SIZES[1] and distance < nearest:
                 best, nearest = seen, distance
-        if best is None:
-            return None
-        return Detection(best.box, best.score, field.apply(best.keypoints * per_px))
-
-
-def _pose(keypoints: ArrayF64) -> Similarity | None:
-    pose = pose_from_keypoints(keypoints)
-    return pose if pose.scale > _SMALLEST_SCALE and np.isfinite(pose.scale) else None
+        return None if best is None else Detection(best.box, best.score, field.apply(best.keypoints * per_px))
 
 
 def _enlarged(pose: Similarity) -> Similarity:
