@@ -43,3 +43,11 @@ def usable_cores(quota: Path = CGROUP_QUOTA) -> int:
     except (OSError, ValueError):  # no cgroup v2, or "max"
         pass
     return max(1, cores)
+
+
+def is_busy() -> bool:
+    """Whether others use this machine's cores now, so that a measurement would be too slow.
+
+    Judged by the load average of the last minute: more than half of the cores is busy.
+    """
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1)
