@@ -30,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="stream-mer", description="Finds facial micro-expressions in video.")
+    parser = argparse.ArgumentParser(
+        prog="stream-mer", description="Finds facial micro-expressions in video."
+    )
     parser.add_argument("--version", action="version", version=f"stream-mer {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
@@ -59,13 +61,17 @@ def _parser() -> argparse.ArgumentParser:
 
     synth = _verb(verbs, "synth", _synth, "labelled synthetic micro-expression clips from portraits")
     synth.add_argument("--out", type=Path, required=True)
-    synth.add_argument("--portraits", type=Path, help="folder of portraits; default the astronaut of the demo")
+    synth.add_argument(
+        "--portraits", type=Path, help="folder of portraits; default the astronaut of the demo"
+    )
     synth.add_argument("--clips", type=int, default=4)
     synth.add_argument("--seconds", type=float, default=6.0)
     synth.add_argument("--fps", type=float, default=60.0)
     synth.add_argument("--face-px", type=float, default=120.0)
     synth.add_argument("--seed", type=int, default=0)
-    synth.add_argument("--assets", type=Path, help="folder with the model files, for machines without network")
+    synth.add_argument(
+        "--assets", type=Path, help="folder with the model files, for machines without network"
+    )
 
     engines = _verb(verbs, "engines", _engines, "what is there, check hashes and parity, measure")
     engines.add_argument("action", choices=("list", "verify", "bench"))

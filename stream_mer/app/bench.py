@@ -15,8 +15,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream_mer.app.networks import BICUBIC
 from stream_mer.errors import SourceNotFound, StageError
+from stream_mer.runtime.bicubic import BICUBIC
 from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.shipped import engines_root
 
@@ -40,7 +40,7 @@ def bench(videos: list[Path], out: Path | None) -> int:
         if not video.is_file():
             raise SourceNotFound(f"there is no file {video}.\nGive the videos to measure on.")
     engines = [m.name for m in list_manifests(engines_root()) if m.task == "super-resolution" and m.trained]
-    settings = [("auto", "never"), *((name, "always") for name in [BICUBIC, *engines])]
+    settings = [("auto", "never"), *((name, "always") for name in [BICUBIC.name, *engines])]
     rows = []
     for video in videos:
         for engine, sr in settings:

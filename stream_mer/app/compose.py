@@ -11,6 +11,7 @@ from stream_mer.config import Settings
 from stream_mer.core.spotting import Spotter, SpotterSettings
 from stream_mer.core.tracking import FaceTracker, TrackerSettings
 from stream_mer.core.windowing import FRAMES_PER_EVENT, REFERENCE_NS, Windower, duration_ladder
+from stream_mer.face.choose import COARSE_MIN_SCORE, FULL_RANGE, SHORT_RANGE, TRUST, plan_detection
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.face.tiled import TiledDetector
 from stream_mer.face.zoomed import ZoomedDetector
@@ -20,36 +21,33 @@ from stream_mer.protocols import FaceDetector, Source
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.types import RunSummary, SourceInfo
 
-SHORT, FULL = "face_detection_short_range.tflite", "face_detection_full_range_sparse.tflite"
 AUTO_SR_BELOW_PX = 48.0
 """``--sr auto``: narrower faces go through LR and SR, wider ones show the classifier their own pixels."""
-FULL_RANGE_UP_TO_PX = 800
-"""``--detector auto``: the full-range model sees faces of 1/20 of the picture's longer side, so up to
-here it finds faces of 40 px in one pass; larger pictures are tiled."""
+MAX_PASSES = 10
+"""Detector passes per frame at most: tiles for 32 px faces in 1080p need nine, 4k gets larger tiles."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorFactory:
-    """Builds the detector that suits a source; the model files are fetched when this is made."""
+    """Builds the detector that suits a source; ``fetch`` gets the model files beforehand."""
 
     settings: Settings
     store: AssetStore
 
     def fetch(self) -> None:
         """Get and verify the model files now, so that a run does not stop for them later."""
-        for name in (SHORT, FULL):
+        for name in (SHORT_RANGE, FULL_RANGE):
             self.store.path(name)
 
     def build(self, info: SourceInfo) -> FaceDetector:
         """A detector with zoomed re-detection, for pictures of the source's size."""
+        plan = plan_detection(info.width, info.height, max_passes=MAX_PASSES)
         kind = self.settings.detector
-        if kind == "auto":
-            kind = "full" if max(info.width, info.height) <= FULL_RANGE_UP_TO_PX else "tiled"
-        fine = MediaPipeDetector(self.store.path(SHORT))
-        if kind == "short":
-            return ZoomedDetector(MediaPipeDetector(self.store.path(SHORT)), fine)
-        coarse: FaceDetector = MediaPipeDetector(self.store.path(FULL))
-        return ZoomedDetector(TiledDetector(coarse) if kind == "tiled" else coarse, fine)
+        model = {"short": SHORT_RANGE, "full": FULL_RANGE, "tiled": FULL_RANGE}.get(kind, plan.model)
+        coarse: FaceDetector = MediaPipeDetector(self.store.path(model), min_score=COARSE_MIN_SCORE)
+        if plan.tile_px is not None and kind in ("auto", "tiled"):
+            coarse = TiledDetector(coarse, tile_px=plan.tile_px)
+        return ZoomedDetector(coarse, MediaPipeDetector(self.store.path(SHORT_RANGE)), trust=TRUST)
 
 
 def wants_sr(mode: str) -> Callable[[float], bool]:
@@ -122,7 +120,7 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
         stages={name: p for name, times in list(progress.times.items()) if (p := times.percentiles())},
         engines=networks.digests(),
         observability=observability,
-        settings={**settings.describe(), "threshold": threshold, "engine": networks.sr_name},
+        settings={**settings.describe(), "threshold": threshold, "engine": networks.super_resolver.name},
         version=__version__,
         warnings=tuple(warnings),
         first_result_s=(
@@ -143,7 +141,7 @@ def observe(fps: float, settings: Settings) -> dict[str, float | str | None]:
     if least > settings.max_duration_s:
         verdict = (
             f"{fps:.3g} fps cannot show events of {settings.max_duration_s:g} s or less "
-            f"(shortest: {shortest:.2f} s); nothing was classified. Use a faster camera or raise --max-duration."
+            f"(shortest: {shortest:.2f} s); nothing was classified. Use a faster camera or --max-duration."
         )
     elif shortest > settings.min_duration_s * 1.01:
         verdict = (

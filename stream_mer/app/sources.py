@@ -15,7 +15,11 @@ from stream_mer.errors import SourceError, SourceNotFound
 from stream_mer.protocols import Source
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .mov .m4v .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .wmv .flv .3gp .ogv .mxf .vob .asf".split()
+    f".{kind}"
+    for kind in (
+        *("mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "m2ts"),
+        *("mts", "wmv", "flv", "3gp", "ogv", "mxf", "vob", "asf"),
+    )
 )
 """What is taken from a folder; a file named on the command line may be called anything."""
 

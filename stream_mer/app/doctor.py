@@ -1,0 +1,103 @@
+"""``stream-mer doctor``: what is installed, what fits this machine, what a source can show."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from stream_mer import __version__
+from stream_mer.app.compose import DetectorFactory, observe
+from stream_mer.app.networks import pick_networks
+from stream_mer.app.sources import open_source
+from stream_mer.config import Settings
+from stream_mer.core.geometry import FACE_WIDTH, pose_from_keypoints
+from stream_mer.core.tally import Tally
+from stream_mer.errors import StreamMerError
+from stream_mer.runtime.assets import ASSETS, AssetStore
+from stream_mer.types import Result
+
+PACKAGES = (
+    "numpy", "av", "opencv-contrib-python", "mediapipe", "openvino", "onnxruntime",
+    "torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "pycuda",
+)  # fmt: skip
+OPTIONAL = frozenset(("torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "pycuda"))
+PROBE_FRAMES = 150
+DETECT_EVERY = 5
+
+
+def doctor(source: str | None, assets: Path | None) -> int:
+    """Print the report; exit code 0 if everything needed is there, else that of the first trouble."""
+    console = Console()
+    worst = 0
+    table = Table(title=f"stream_mer {__version__}", show_header=False)
+    table.add_row(
+        "system", f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores"
+    )
+    for package in PACKAGES:
+        table.add_row(package, _version(package))
+    store = AssetStore(assets)
+    try:
+        for name in ASSETS:
+            table.add_row(name, str(store.path(name)))
+    except StreamMerError as error:
+        worst = worst or error.exit_code
+        table.add_row("model files", f"[red]{error}")
+    try:
+        networks = pick_networks(Settings(assets=assets))
+        table.add_row("super-resolution", f"{networks.super_resolver.name}: {networks.reason}")
+        table.add_row("classifier", f"{networks.classifier.name} {networks.classifier.sha256[:12]}")
+    except StreamMerError as error:
+        worst = worst or error.exit_code
+        table.add_row("engines", f"[red]{error}")
+    console.print(table)
+    if source is not None:
+        _judge(source, DetectorFactory(Settings(assets=assets), store), console)
+    return worst
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed (optional)" if package in OPTIONAL else "[red]missing: reinstall stream-mer"
+
+
+def _judge(word: str, detectors: DetectorFactory, console: Console) -> None:
+    source = open_source(word).build()
+    try:
+        detector = detectors.build(source.info)
+        tally, sizes, faces = Tally(), [], []
+        try:
+            for i, frame in enumerate(islice(source, PROBE_FRAMES)):
+                tally.push(Result(frame, ()))
+                if i % DETECT_EVERY == 0:
+                    found = detector.detect(frame.rgb)
+                    faces.append(len(found))
+                    sizes += [FACE_WIDTH * pose_from_keypoints(d.keypoints).scale for d in found]
+        finally:
+            detector.close()
+        info = source.info
+    finally:
+        source.close()
+    seen = observe(tally.fps, detectors.settings)
+    table = Table(title=info.name, show_header=False)
+    table.add_row("picture", f"{info.width}x{info.height}")
+    table.add_row(
+        "frame rate", f"{tally.fps:.2f} fps measured, {info.fps_nominal or 0:.2f} claimed, {tally.gaps} gaps"
+    )
+    table.add_row(
+        "faces", f"{max(faces, default=0)} at most, {statistics.fmean(faces or [0]):.1f} on average"
+    )
+    table.add_row("face width", f"{statistics.median(sizes):.0f} px (median)" if sizes else "no face seen")
+    table.add_row("shortest observable event", f"{seen['shortest_event_s']} s")
+    table.add_row("verdict", str(seen["verdict"]) if sizes else "no face: nothing can be found here")
+    for warning in source.warnings:
+        table.add_row("warning", warning)
+    console.print(table)

@@ -1,0 +1,89 @@
+"""``stream-mer engines``: what is there, is it whole, how fast is it here."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from stream_mer.errors import EngineError
+from stream_mer.protocols import Engine
+from stream_mer.runtime.bench import bench_engines
+from stream_mer.runtime.bicubic import BICUBIC
+from stream_mer.runtime.manifest import list_manifests, read_network
+from stream_mer.runtime.measurements import sample_batch
+from stream_mer.runtime.open import open_engine, ways_to_run
+from stream_mer.runtime.parity import compare_engines
+from stream_mer.runtime.schema import Manifest
+from stream_mer.runtime.shipped import engines_root, find_manifest
+
+PARITY_BATCH = 4
+
+
+def show(name: str | None, threads: int | None) -> int:  # noqa: ARG001  (one signature for the three)
+    """Print the engines that came with this installation; untrained ones with their command."""
+    table = Table(title=str(engines_root()))
+    for column in ("name", "task", "parameters", "GFLOP", "measured", "sha256", "state"):
+        table.add_column(column)
+    for m in _wanted(name):
+        table.add_row(
+            m.name,
+            m.task,
+            f"{m.parameters:,}" if m.parameters else "–",
+            f"{m.gflop:g}" if m.gflop else "–",
+            ", ".join(f"{k} {v:g}" for k, v in list(m.metrics.items())[:3]),
+            m.sha256[:12] if m.trained else "–",
+            "trained" if m.trained else f"not trained; {m.training.command if m.training else ''}",
+        )
+    Console().print(table)
+    return 0
+
+
+def verify(name: str | None, threads: int | None) -> int:
+    """Check every digest and compare every way of running an engine with the f32 reference.
+
+    Raises:
+        EngineError: a file does not match its manifest, or a way gives other numbers.
+    """
+    console, bad = Console(), []
+    for manifest in _wanted(name):
+        if not manifest.trained:
+            console.print(f"{manifest.name}: not trained")
+            continue
+        read_network(manifest)
+        console.print(f"{manifest.name}: sha256 {manifest.sha256[:12]} matches")
+        reference = open_engine(manifest, backend="onnxruntime", precision="f32", threads=threads)
+        try:
+            batch = sample_batch(reference.manifest.input, PARITY_BATCH)
+            for way in ways_to_run(manifest, threads=threads):
+                engine: Engine = way.open()
+                try:
+                    verdict = compare_engines(reference, engine, batch)
+                finally:
+                    engine.close()
+                console.print(f"  {way}: {verdict}")
+                if not verdict.ok:
+                    bad.append(f"{manifest.name} on {way}")
+        finally:
+            reference.close()
+    if bad:
+        raise EngineError(f"numbers differ from the reference: {', '.join(bad)}.\nUse another backend or precision.")
+    return 0
+
+
+def bench(name: str | None, threads: int | None) -> int:
+    """Measure latency percentiles and faces a second for every engine, backend, precision and batch."""
+    table = Table()
+    for column in ("engine", "way", "batch", "p50 ms", "p95 ms", "p99 ms", "a second"):
+        table.add_column(column, justify="right")
+    for row in bench_engines([m for m in _wanted(name) if m.trained], threads=threads):
+        table.add_row(
+            row.engine, row.way, str(row.batch), f"{row.p50_ms:.2f}", f"{row.p95_ms:.2f}", f"{row.p99_ms:.2f}",
+            f"{row.per_second:.0f}",
+        )  # fmt: skip
+    Console().print(table)
+    return 0
+
+
+def _wanted(name: str | None) -> tuple[Manifest, ...]:
+    manifests = (*list_manifests(engines_root()), BICUBIC)
+    return manifests if name is None else (find_manifest(name, manifests),)
