@@ -1,0 +1,141 @@
+"""Measure engines on people they have never seen.
+
+    python scripts/evaluate.py sr --data DATA --out REPORT --engine engines/rrdb-light-x4
+
+``sr`` prints PSNR / SSIM / MSE for every degradation and validation source, motion fidelity and
+milliseconds a face, as Markdown; REPORT receives the same (sr.md) and a comparison sheet (sr.png:
+LR, bicubic, engines, HR), which shows people and is not to be committed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stream_mer.core.degradation import area, paper
+from stream_mer.errors import ConfigError, StreamMerError
+from stream_mer.face.mediapipe import MediaPipeDetector
+from stream_mer.runtime.assets import AssetStore
+from stream_mer.runtime.manifest import load_manifest, write_manifest
+from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
+from stream_mer.runtime.openvino import OpenVinoEngine
+from stream_mer.runtime.schema import Manifest
+from stream_mer.training.sr_data import Pack, build_pack, load_pack
+from stream_mer.training.sr_evaluate import (
+    BASELINES,
+    Quality,
+    Upscaler,
+    evaluate,
+    milliseconds,
+    quality_table,
+    sheet,
+)
+from stream_mer.training.sr_motion import Motion, measure_motion, motion_table
+
+BACKENDS = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine}
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line: a subcommand per kind of engine."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    sr = kinds.add_parser("sr", help="super-resolution engines")
+    sr.set_defaults(run=evaluate_sr)
+    sr.add_argument("--data", type=Path, required=True, help="folder with faces/index.csv")
+    sr.add_argument("--out", type=Path, required=True, help="folder for sr.md and sr.png")
+    sr.add_argument("--engine", type=Path, action="append", default=[], help="engine folder; repeat for more")
+    sr.add_argument("--backend", choices=sorted(BACKENDS), default="onnxruntime")
+    sr.add_argument("--precision", default="f32", help="f32, bf16 or auto")
+    sr.add_argument("--threads", type=int, default=1)
+    sr.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
+    sr.add_argument("--write-metrics", action="store_true", help="put the figures into the manifests")
+    return parser.parse_args(arguments)
+
+
+def validation_pack(faces: Path, folder: Path, assets: Path | None) -> Pack:
+    """The validation people's canonical crops, cut by the product's own crop function."""
+    if (folder / "portraits.csv").exists():
+        return load_pack(folder)
+    detector = MediaPipeDetector(AssetStore(assets).path("face_detection_short_range.tflite"))
+    try:
+        return build_pack(faces, "val", folder, detector)
+    finally:
+        detector.close()
+
+
+def upscaler(manifest: Manifest, args: argparse.Namespace) -> Upscaler:
+    """An engine as a function from LR to SR pictures."""
+    engine = BACKENDS[args.backend](manifest, precision=args.precision, threads=args.threads)
+    return lambda lr: np.asarray(engine.run(lr)[0], np.uint8)
+
+
+def evaluate_sr(args: argparse.Namespace) -> None:
+    """The ``sr`` subcommand."""
+    manifests = [load_manifest(folder) for folder in args.engine]
+    args.out.mkdir(parents=True, exist_ok=True)
+    pack = validation_pack(args.data / "faces", args.out / "val-pack", args.assets)
+    engines = {m.name: upscaler(m, args) for m in manifests}
+    rows = evaluate(pack, {**BASELINES, **engines})
+    compared = {"bicubic": BASELINES["bicubic"], **engines}
+    london = pack.select(lambda p: p.source == "london")
+    faces = np.ascontiguousarray(london.hr()[::2])
+    motion = measure_motion(faces, None, {"HR itself": lambda hr: hr})
+    for name, degrade in (("area, gaussian", paper), ("area", area)):
+        found = measure_motion(faces, lambda hr, _, d=degrade: d(hr), compared)  # type: ignore[misc]
+        motion |= {f"{engine} ({name})": m for engine, m in found.items()}
+    times = {name: milliseconds(upscale) for name, upscale in compared.items()}
+    report = "\n\n".join(
+        [
+            "PSNR dB / SSIM / MSE x 1e6, RGB, per picture then mean; number of pictures in brackets.",
+            quality_table(rows),
+            motion_table(motion),
+            "\n".join(["| | ms a face |", "|---|---|", *(f"| {n} | {t:.2f} |" for n, t in times.items())]),
+            f"{args.backend} {args.precision}, {args.threads} thread(s).",
+        ]
+    )
+    print(report)
+    (args.out / "sr.md").write_text(report + "\n", encoding="utf-8")
+    if not cv2.imwrite(str(args.out / "sr.png"), cv2.cvtColor(sheet(london, compared), cv2.COLOR_RGB2BGR)):
+        raise ConfigError(f"{args.out / 'sr.png'}: cannot be written")
+    if args.write_metrics:
+        for manifest in manifests:
+            assert manifest.folder is not None
+            write_manifest(manifest.folder, replace(manifest, metrics=figures(manifest.name, rows, motion)))
+
+
+def figures(name: str, rows: Sequence[Quality], motion: dict[str, Motion]) -> dict[str, float]:
+    """The metrics a manifest keeps: every degradation and source of this engine, and bicubic beside it."""
+    kept: dict[str, float] = {}
+    for row in rows:
+        if row.method in (name, "bicubic"):
+            key = f"{row.source}.{row.degradation.replace(', ', '_')}"
+            suffix = "" if row.method == name else "_bicubic"
+            kept[f"{key}.psnr{suffix}"] = round(row.psnr, 3)
+            kept[f"{key}.ssim{suffix}"] = round(row.ssim, 4)
+            kept[f"{key}.mse{suffix}"] = round(row.mse, 6)
+    for degradation in ("area, gaussian", "area"):
+        figure = motion[f"{name} ({degradation})"]
+        key = f"motion.{degradation.replace(', ', '_')}"
+        kept |= {f"{key}.slope": round(figure.slope, 3), f"{key}.floor_px": round(figure.floor, 4)}
+    return kept
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; 0 or the exit code of the error."""
+    args = parse(arguments)
+    try:
+        args.run(args)
+    except StreamMerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
