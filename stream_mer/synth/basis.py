@@ -8,6 +8,7 @@ face they fade to nothing, so that nothing tears.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -25,26 +26,29 @@ FADE = 0.08
 """Weight of 'no motion' in the average; the field halves where the points' weights sum to this."""
 
 
+INVERSIONS = 6
+"""Fixed-point steps to invert a warp; each leaves a third of the error or less."""
+
+
 class WarpBasis:
-    """Turns fields on the mesh of one portrait into dense ones.
+    """Turns fields on the mesh of one face into dense ones over a rectangle.
 
     Args:
-        mesh: ``(468, 3)`` points in px of the portrait (z towards the viewer negative, same unit).
-        height, width: of the portrait, px.
-        margin: how far the grid reaches beyond the portrait, as a share of its longer side.
+        mesh: ``(468, 2 or 3)`` points in px of the picture (z towards the viewer negative, same unit).
+        low, high: ``(2,)`` corners of the rectangle that the grid covers, px; None: the face with room
+            for every displacement to fade.
     """
 
-    def __init__(self, mesh: ArrayF64, height: int, width: int, margin: float) -> None:
+    def __init__(self, mesh: ArrayF64, low: ArrayF64 | None = None, high: ArrayF64 | None = None) -> None:
         self.mesh = np.asarray(mesh, np.float64)
         self.axes = face_axes(self.mesh)
         self.step = NODE_STEP * self.axes.width
-        pad = margin * max(height, width)
-        self.origin = np.array([-pad, -pad])
-        self.columns = int(np.ceil((width + 2 * pad) / self.step))
-        self.rows = int(np.ceil((height + 2 * pad) / self.step))
+        room = 0.3 * self.axes.width
+        self.origin = self.mesh[:, :2].min(0) - room if low is None else np.asarray(low, np.float64)
+        size = (self.mesh[:, :2].max(0) + room if high is None else np.asarray(high)) - self.origin
+        self.columns, self.rows = (int(np.ceil(v / self.step)) for v in size)
         self._weights_of_points()
         self._eyes = self._eye_mask()
-        self.depth = self._depth()
 
     def node_index(self, x: ArrayF32, y: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
         """Portrait points as fractional node indices, for ``resample``."""
@@ -59,6 +63,14 @@ class WarpBasis:
         x, y = self.node_index(points[None, :, 0].astype(np.float32), points[None, :, 1].astype(np.float32))
         values: ArrayF64 = resample(grid, x, y)[0].astype(np.float64)
         return values
+
+    def invert(self, local: ArrayF32, ux: ArrayF32, uy: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
+        """The points that the displacement ``local`` takes to ``(ux, uy)``, by fixed-point steps."""
+        x, y = ux, uy
+        for _ in range(INVERSIONS):
+            offset = resample(local, *self.node_index(x, y))
+            x, y = ux - offset[:, :, 0], uy - offset[:, :, 1]
+        return x, y
 
     def spread(self, on_mesh: ArrayF64, keep_eyes: bool) -> ArrayF32:
         """Values at the mesh points as a dense grid.
@@ -113,7 +125,8 @@ class WarpBasis:
             mask = np.maximum(mask, filled_outline(nodes, self.rows, self.columns, 1.0))
         return mask
 
-    def _depth(self) -> ArrayF32:
+    @cached_property
+    def depth(self) -> ArrayF32:
         """How far every node lies before the axis of the neck, px; 0 outside the head."""
         if self.mesh.shape[1] == 3:
             near = np.percentile(self.mesh[:, 2], 97) - self.mesh[:, 2]

@@ -10,6 +10,7 @@ import numpy as np
 from stream_mer.core.geometry import pose_from_keypoints
 from stream_mer.errors import ConfigError
 from stream_mer.synth.basis import WarpBasis
+from stream_mer.synth.coarse import CoarseGrid
 from stream_mer.synth.dense import blend, blurred, noisy_u8, resample, stretched
 from stream_mer.synth.landmarks import pose_keypoints, require_mesh
 from stream_mer.synth.plan import ClipPlan, stream
@@ -20,8 +21,6 @@ OVERSAMPLING = 2.0
 """Texture px per frame px, so that linear sampling of a blurred texture loses nothing."""
 MARGIN = 0.25
 """Margin of texture and node grid around the portrait, share of its longer side."""
-INVERSIONS = 6
-"""Fixed-point steps to invert the warp; each leaves a third of the error or less."""
 _NOISE_ROOM = 64
 
 
@@ -66,14 +65,15 @@ class Renderer:
         self.plan = plan
         spec = plan.spec
         rng = stream(plan.seed, 6)
-        self.basis = WarpBasis(np.asarray(mesh, np.float64), height, width, MARGIN)
+        pad = MARGIN * max(height, width)
+        self.basis = WarpBasis(mesh, np.array([-pad, -pad]), np.array([width + pad, height + pad]))
         axes = self.basis.axes
         self.scale = spec.face_px / axes.width
         softness = OVERSAMPLING * float(rng.uniform(0.4, 0.6))
         self.texture = FaceTexture(portrait, mesh, self.scale * OVERSAMPLING, softness, MARGIN)
         self.grids = [self.basis.movement(m.units, m.style) for m in plan.movements]
         self.place = self._placement(rng)
-        self._window(height, width)
+        self.window = self._window(height, width)
         self.background = self._background(rng, portrait)
         self.share = self._share(height, width)
         self.noise, self.noise_at = self._noise(rng)
@@ -96,7 +96,7 @@ class Renderer:
         x, y = self._look_up(affine, local)
         warped = resample(texture, x, y)
         picture = self.background.copy()
-        rows, columns = self.inside
+        rows, columns = self.window.inside
         picture[rows, columns] = blend(warped, picture[rows, columns], self.share)
         r, c = self.noise_at[number]
         h, w = picture.shape[:2]
@@ -161,40 +161,26 @@ class Renderer:
         moved = points + self.basis.at_points(local, points)
         return moved @ affine[:, :2].T + affine[:, 2]
 
-    def _window(self, height: int, width: int) -> None:
-        """The part of the frame that the portrait at rest covers, and the coarse grid over it."""
+    def _window(self, height: int, width: int) -> CoarseGrid:
+        """The part of the frame that the portrait at rest covers."""
         spec = self.plan.spec
         corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], float) @ self.place[:, :2].T
         corners += self.place[:, 2]
-        low = np.clip(np.floor(corners.min(0)).astype(int), 0, [spec.width - 2, spec.height - 2])
-        high = np.clip(np.ceil(corners.max(0)).astype(int), low + 2, [spec.width, spec.height])
-        self.inside = (slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])))
-        self.step = step = max(1, round(spec.face_px / 40))
-        counts = -(-(high - low) // step) + 2  # one cell more on every side: resizing flattens the border
-        x = low[0] + (np.arange(counts[0]) - 0.5) * step
-        y = low[1] + (np.arange(counts[1]) - 0.5) * step
-        self.coarse = np.meshgrid(x, y)
-        self.shape = (int(high[1] - low[1]), int(high[0] - low[0]))
+        low = np.clip(np.floor(corners.min(0)), 0, [spec.width - 2, spec.height - 2])
+        high = np.clip(np.ceil(corners.max(0)), low + 2, [spec.width, spec.height])
+        return CoarseGrid(low, high, max(1, round(spec.face_px / 40)))
 
     def _look_up(self, affine: ArrayF64, local: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
         """Where in the texture every pixel of the window comes from: the warp, inverted."""
         inverse = np.linalg.inv(affine[:, :2])
-        qx, qy = self.coarse[0] - affine[0, 2], self.coarse[1] - affine[1, 2]
+        qx, qy = self.window.x - affine[0, 2], self.window.y - affine[1, 2]
         ux = (inverse[0, 0] * qx + inverse[0, 1] * qy).astype(np.float32)
         uy = (inverse[1, 0] * qx + inverse[1, 1] * qy).astype(np.float32)
-        x, y = ux, uy
-        for _ in range(INVERSIONS):
-            offset = resample(local, *self.basis.node_index(x, y))
-            x, y = ux - offset[:, :, 0], uy - offset[:, :, 1]
-        step = self.step
-        full = np.stack(self.texture.index(x, y), axis=2)
-        rows, columns = full.shape[0] * step, full.shape[1] * step
-        full = stretched(full, columns, rows)[step : step + self.shape[0], step : step + self.shape[1]]
-        return np.ascontiguousarray(full[:, :, 0]), np.ascontiguousarray(full[:, :, 1])
+        return self.window.refine(*self.texture.index(*self.basis.invert(local, ux, uy)))
 
     def _share(self, height: int, width: int) -> ArrayF32:
         """How much of every pixel of the window is portrait: 1 in the middle, 0 at its border."""
-        rows, columns = self.inside
+        rows, columns = self.window.inside
         y, x = np.mgrid[rows, columns].astype(np.float64) + 0.5
         inverse = np.linalg.inv(self.place[:, :2])
         px, py = x - self.place[0, 2], y - self.place[1, 2]
@@ -216,7 +202,9 @@ class Renderer:
         x = (np.arange(spec.width) + 0.5 - self.place[0, 2]) / (self.scale * width)
         share = np.clip(x, 0.0, 1.0)[None, :, None].astype(np.float32)
         wall = left[:, None] + share * (right - left)[:, None]
-        blotches = stretched(rng.normal(0.0, 1.0, (5, 7, 3)).astype(np.float32), spec.width, spec.height)
+        blotches = stretched(
+            rng.normal(0.0, 1.0, (5, 7, 1)).repeat(3, 2).astype(np.float32), spec.width, spec.height
+        )
         room: ArrayF32 = np.clip(wall + np.float32(rng.uniform(0.0, 8.0)) * blotches, 0, 255)
         return room
 

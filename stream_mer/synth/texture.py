@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_mer.synth.dense import blurred, drawn_line, extended, resample, scaled
-from stream_mer.synth.landmarks import BROW, INNER_LIPS, LOWER_LID, UPPER_LID, face_axes
+from stream_mer.synth.landmarks import BROW, INNER_LIPS, LID_BAG, LID_FOLD, LOWER_LID, UPPER_LID, face_axes
 from stream_mer.types import ArrayF32, ArrayF64, ImageU8
 
 _DARK = np.array([52.0, 24.0, 22.0], np.float32)  # inside of a mouth, grey levels
@@ -81,6 +81,8 @@ class _Eye:
         aperture = np.clip((self.y - self.u) / soft, 0, 1) * np.clip((self.low - self.y) / soft, 0, 1)
         self.free = aperture * np.sin(np.pi * along) ** 0.8
         self.tapered = np.minimum(1.0, 4.0 * np.minimum(along, 1.0 - along))
+        ring = points[list(LID_BAG[side] + LID_FOLD[side])].astype(int)
+        self.tone = np.median(pixels[ring[:, 1], ring[:, 0]], axis=0).astype(np.float32)
         self.painted = False
 
     @staticmethod
@@ -104,7 +106,8 @@ class _Eye:
             y = y0 - gaze[1] * self.width * self.free
             look = resample(self.open, x.astype(np.float32), y.astype(np.float32))
         if closure > 0:
-            look = look + self._lid(closure, x0)[1] * (self._lid(closure, x0)[0] - look)
+            skin, cover = self._lid(closure, x0)
+            look = look + cover * (skin - look)
         pixels[self.rows, self.columns] = look
         self.painted = not at_rest
 
@@ -115,6 +118,12 @@ class _Eye:
         stretch = (source_edge - self.top) / np.maximum(edge - self.top, 1e-3)
         y = self.top + (self.y - self.top) * stretch - 0.5
         skin = resample(self.open, x0.astype(np.float32), y.astype(np.float32))
+        stretched = np.clip((self.y - self.top) / np.maximum(self.u - self.top, 1.0), 0.0, 1.0) * min(
+            1.0, 2 * closure
+        )
+        skin = skin + (0.45 * stretched)[:, :, None].astype(np.float32) * (
+            self.tone - skin
+        )  # skin, not lashes
         thickness = 0.07 * self.high + 0.4
         lashes = np.exp(-(((self.y - edge + thickness) / thickness) ** 2)) * min(1.0, 2.0 * closure)
         skin = skin * (1.0 - 0.45 * lashes * self.tapered)[:, :, None].astype(np.float32)
