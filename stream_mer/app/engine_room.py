@@ -44,7 +44,8 @@ def verify(name: str | None, threads: int | None) -> int:
     Raises:
         EngineError: a file does not match its manifest, or a way gives other numbers.
     """
-    console, bad = Console(), []
+    console = Console()
+    bad: list[str] = []
     for manifest in _wanted(name):
         if not manifest.trained:
             console.print(f"{manifest.name}: not trained")
@@ -53,32 +54,34 @@ def verify(name: str | None, threads: int | None) -> int:
         console.print(f"{manifest.name}: sha256 {manifest.sha256[:12]} matches")
         reference = open_engine(manifest, backend="onnxruntime", precision="f32", threads=threads)
         try:
-            batch = sample_batch(reference.manifest.input, PARITY_BATCH)
+            batch = sample_batch(manifest.inputs, PARITY_BATCH)
             for way in ways_to_run(manifest, threads=threads):
                 engine: Engine = way.open()
                 try:
                     verdict = compare_engines(reference, engine, batch)
                 finally:
                     engine.close()
-                console.print(f"  {way}: {verdict}")
+                console.print(f"  {way}: {verdict.reason}")
                 if not verdict.ok:
                     bad.append(f"{manifest.name} on {way}")
         finally:
             reference.close()
     if bad:
-        raise EngineError(f"numbers differ from the reference: {', '.join(bad)}.\nUse another backend or precision.")
+        raise EngineError(
+            f"numbers differ from the reference: {', '.join(bad)}.\nUse another backend or precision."
+        )
     return 0
 
 
 def bench(name: str | None, threads: int | None) -> int:
     """Measure latency percentiles and faces a second for every engine, backend, precision and batch."""
     table = Table()
-    for column in ("engine", "way", "batch", "p50 ms", "p95 ms", "p99 ms", "a second"):
+    for column in ("engine", "backend", "batch", "p50 ms", "p95 ms", "p99 ms", "faces/s"):
         table.add_column(column, justify="right")
-    for row in bench_engines([m for m in _wanted(name) if m.trained], threads=threads):
+    for row in bench_engines([m for m in _wanted(name) if m.trained], threads=(threads,)):
         table.add_row(
-            row.engine, row.way, str(row.batch), f"{row.p50_ms:.2f}", f"{row.p95_ms:.2f}", f"{row.p99_ms:.2f}",
-            f"{row.per_second:.0f}",
+            row.engine, row.backend, str(row.batch), f"{row.p50_ms:.2f}", f"{row.p95_ms:.2f}", f"{row.p99_ms:.2f}",
+            f"{row.faces_per_s:.0f}",
         )  # fmt: skip
     Console().print(table)
     return 0

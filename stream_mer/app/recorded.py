@@ -63,7 +63,7 @@ def process(
 def process_many(inputs: list[str], out: Path, settings: Settings) -> int:
     """The ``process`` verb: every input in turn; one bad file does not stop the others."""
     files = expand_inputs(inputs)
-    _require_writable(out)
+    require_writable(out)
     networks = pick_networks(settings)
     print(f"super-resolution: {networks.super_resolver.name} ({networks.reason})", file=sys.stderr)
     detectors = DetectorFactory(settings, AssetStore(settings.assets, report=_say))
@@ -112,7 +112,11 @@ def recording_sinks(
         SinkRecipe("summary", lambda _: SummarySink(folder / "run.json")),
     ]
     if settings.overlay:
-        recipes.append(SinkRecipe("overlay", lambda info: OverlaySink(folder / "overlay.mp4", info, look)))
+        recipes.append(
+            SinkRecipe(
+                "overlay", lambda info: OverlaySink(folder / "overlay.mp4", look, fps_hint=info.fps_nominal)
+            )
+        )
     return recipes
 
 
@@ -149,7 +153,12 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _require_writable(out: Path) -> None:
+def require_writable(out: Path) -> None:
+    """Make the folder and check that a file can be made in it.
+
+    Raises:
+        OutputError: it cannot.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".stream-mer-probe"
