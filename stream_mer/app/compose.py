@@ -50,6 +50,11 @@ class DetectorFactory:
         return ZoomedDetector(coarse, MediaPipeDetector(self.store.path(SHORT_RANGE)), trust=TRUST)
 
 
+def threshold_of(settings: Settings, networks: Networks) -> float:
+    """The probability from which a candidate is an event: the user's, or the classifier's own."""
+    return settings.threshold if settings.threshold is not None else networks.calibration.threshold
+
+
 def wants_sr(mode: str) -> Callable[[float], bool]:
     """From a face's width in frame px: does it go through LR and SR?"""
     if mode == "auto":
@@ -69,7 +74,7 @@ def build_plan(
 ) -> Plan:
     """The recipes of one run."""
     ladder = duration_ladder(settings.min_duration_s, settings.max_duration_s)
-    threshold = settings.threshold if settings.threshold is not None else networks.calibration.threshold
+    threshold = threshold_of(settings, networks)
 
     def face(info: SourceInfo) -> FaceStep:
         tracker = FaceTracker(TrackerSettings(max_faces=settings.max_faces))

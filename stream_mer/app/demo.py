@@ -77,12 +77,12 @@ def print_comparison(truth: Sequence[TrueEvent], found: Sequence[Event]) -> None
     rows: list[tuple[int, tuple[str, ...]]] = []
     for j, event in enumerate(truth):
         hit = found[pairs[j]] if j in pairs else None
-        cells = (hit.label, _span(hit), f"{hit.probability:.2f}") if hit else ("[red]missed", "", "")
-        rows.append((event.onset_ns, (event.label, _span(event), *cells)))
+        answer = (hit.label, _span(hit), f"{hit.probability:.2f}") if hit else ("[red]missed", "", "")
+        rows.append((event.onset_ns, (event.label, _span(event), *answer)))
     for i, extra in enumerate(found):
         if i not in pairs.values():
-            cells = ("[yellow]–", "", f"[yellow]{extra.label}", _span(extra), f"{extra.probability:.2f}")
-            rows.append((extra.onset_ns, cells))
+            false = ("[yellow]–", "", f"[yellow]{extra.label}", _span(extra), f"{extra.probability:.2f}")
+            rows.append((extra.onset_ns, false))
     for _, cells in sorted(rows, key=lambda row: row[0]):
         table.add_row(*cells)
     Console().print(table)

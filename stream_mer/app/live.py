@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from stream_mer.app.compose import DetectorFactory, build_plan
+from stream_mer.app.compose import DetectorFactory, build_plan, threshold_of
 from stream_mer.app.networks import pick_networks
-from stream_mer.app.recorded import recording_sinks
+from stream_mer.app.recorded import recording_sinks, require_writable
 from stream_mer.app.sources import open_source
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
 from stream_mer.pipeline.threads import ThreadedRun
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.sinks.console import ConsoleSink
 from stream_mer.sinks.history import DrawSettings
 from stream_mer.sinks.preview import PreviewSink
+from stream_mer.sinks.progress import ProgressSink
 
-NOTICE = (
-    "Notice: inferring emotions at work or in education is prohibited in the EU (AI Act, Art. 5(1)(f)); people\n"
-    "watched elsewhere must be told (Art. 50(3)). A micro-expression is not a lie. Nothing is stored unless asked."
-)
+NOTICE = """\
+Notice: inferring emotions at work or in education is prohibited in the EU (AI Act, Art. 5(1)(f)),
+and people watched elsewhere must be told (Art. 50(3)). A micro-expression is not a lie.
+Nothing is stored unless asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +41,61 @@ class LiveOptions:
 
 
 def live(options: LiveOptions, settings: Settings) -> int:
-    """Watch until the source ends, q is pressed, Ctrl-C, or ``options.seconds`` have passed."""
+    """Watch until the source ends, q is pressed, Ctrl-C, or ``options.seconds`` have passed.
+
+    Raises:
+        ConfigError: flags that contradict each other.
+        StreamMerError: the source, an engine, an output or a stage failed.
+    """
+    if options.seconds is not None and not options.seconds > 0:
+        raise ConfigError(f"--seconds {options.seconds:g} is not a length of time.\nGive more than 0.")
+    print(NOTICE, file=sys.stderr)
+    recipe = open_source(options.source, paced=True)
+    networks = pick_networks(settings)
+    detectors = DetectorFactory(settings, AssetStore(settings.assets))
+    detectors.fetch()
+    stopper: list[Callable[[], None]] = []
+
+    def stop() -> None:
+        for request in stopper:
+            request()
+
+    look = DrawSettings(threshold=threshold_of(settings, networks), redact=settings.redact)
+    sinks = [SinkRecipe("progress", ProgressSink)]
+    if options.record is not None:
+        require_writable(options.record)
+        sinks += recording_sinks(options.record, settings, networks, utc=_wall_clock)
+    if options.window:
+        sinks.append(SinkRecipe("window", lambda info: PreviewSink(info.name, look, stop=stop)))
+    if options.web is not None:
+        from stream_mer.app.dashboard import dashboard_sink
+
+        sinks.append(dashboard_sink(options.web, options.token, look))
+    plan = build_plan(recipe.build, settings, networks, detectors, sinks, lossy=True)
+    run = ThreadedRun(plan)
+    stopper.append(run.stop)
+    timer = threading.Timer(options.seconds, run.stop) if options.seconds is not None else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        summary = run.run()
+    finally:
+        if timer is not None:
+            timer.cancel()
+    print(
+        f"{summary.frames} frames, {sum(summary.frames_dropped.values())} lost, {summary.events} events, "
+        f"coverage {summary.coverage:.0%}"
+    )
+    for warning in summary.warnings:
+        print(f"  note: {warning}")
+    return 0
+
+
+def _wall_clock() -> Callable[[int], str]:
+    """ISO 8601 UTC of a time on the source's clock; its zero is taken to be the first call's moment.
+
+    The source's clock starts with its first frame, the log is made just before that.
+    """
+    start = datetime.now(timezone.utc)
+    return lambda ns: (start + timedelta(microseconds=ns / 1000)).isoformat(timespec="milliseconds")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from stream_mer.app.compose import DetectorFactory, build_plan
+from stream_mer.app.compose import DetectorFactory, build_plan, threshold_of
 from stream_mer.app.networks import Networks, pick_networks
 from stream_mer.app.sources import expand_inputs, open_source
 from stream_mer.config import Settings
@@ -19,7 +20,7 @@ from stream_mer.sinks.history import DrawSettings
 from stream_mer.sinks.overlay import OverlaySink
 from stream_mer.sinks.progress import ProgressSink
 from stream_mer.sinks.summary import SummarySink, write_summary
-from stream_mer.types import RunSummary
+from stream_mer.types import RunSummary, SourceInfo
 
 SOME_FAILED = 5
 
@@ -103,12 +104,23 @@ def output_folders(files: list[Path], out: Path) -> list[Path]:
 
 
 def recording_sinks(
-    folder: Path, settings: Settings, networks: Networks, threshold: float
+    folder: Path,
+    settings: Settings,
+    networks: Networks,
+    utc: Callable[[], Callable[[int], str]] | None = None,
 ) -> list[SinkRecipe]:
-    """The sinks that write ``events.jsonl``, ``run.json`` and, if wanted, ``overlay.mp4``."""
-    look = DrawSettings(threshold=threshold, redact=settings.redact)
+    """The sinks that write ``events.jsonl``, ``run.json`` and, if wanted, ``overlay.mp4``.
+
+    ``utc`` is for live sources: called when the source is open, it gives the clock for ``onset_utc``.
+    """
+    look = DrawSettings(threshold=threshold_of(settings, networks), redact=settings.redact)
+    digests = networks.digests()
+
+    def event_log(_: SourceInfo) -> EventLog:
+        return EventLog(folder / "events.jsonl", digests, utc=None if utc is None else utc())
+
     recipes = [
-        SinkRecipe("events", lambda _: EventLog(folder / "events.jsonl", networks.digests(), utc=None)),
+        SinkRecipe("events", event_log),
         SinkRecipe("summary", lambda _: SummarySink(folder / "run.json")),
     ]
     if settings.overlay:
@@ -130,8 +142,7 @@ def _run(
     progress: bool,
 ) -> RunSummary:
     recipe = open_source(source)
-    threshold = settings.threshold if settings.threshold is not None else networks.calibration.threshold
-    sinks = recording_sinks(folder, settings, networks, threshold)
+    sinks = recording_sinks(folder, settings, networks)
     if progress:
         sinks.append(SinkRecipe("progress", ProgressSink))
     plan = build_plan(recipe.build, settings, networks, detectors, sinks)
