@@ -88,7 +88,8 @@ class RRDBNet(nn.Module):
         self.conv_hr = nn.Conv2d(t, t, 3, 1, 1)
         self.conv_last = nn.Conv2d(t, 3, 3, 1, 1)
         if self.skip:  # start as plain enlargement
-            nn.init.zeros_(self.conv_last.weight)
+            for value in self.conv_last.parameters():
+                nn.init.zeros_(value)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor

@@ -1,0 +1,185 @@
+"""Training super-resolution: exact resume, learning, held-out people, strict settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_mer.core.degradation import Mixture, area, paper
+from stream_mer.errors import ConfigError
+from stream_mer.training import sr_config, sr_data, sr_train
+from stream_mer.training.compact import CompactSettings
+from stream_mer.training.rrdb import RRDBSettings
+from stream_mer.training.sr_config import Schedule, SRRun
+
+ALL = {"london": 1.0}
+
+
+def blobs(number: int, seed: int = 0) -> np.ndarray:
+    """Smooth pictures with edges: something a network can learn to sharpen."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: sr_data.PACK_SIZE, : sr_data.PACK_SIZE]
+    out = np.empty((number, sr_data.PACK_SIZE, sr_data.PACK_SIZE, 3), np.uint8)
+    for picture in out:
+        picture[:] = rng.integers(0, 256, 3)
+        for _ in range(12):
+            cx, cy, r = [*rng.uniform(0, sr_data.PACK_SIZE, 2), rng.uniform(6, 40)]
+            picture[(x - cx) ** 2 + (y - cy) ** 2 < r * r] = rng.integers(0, 256, 3)
+    return out
+
+
+def people(number: int) -> tuple[sr_data.Portrait, ...]:
+    return tuple(sr_data.Portrait(f"{i}.jpg", f"person-{i}", "london", "train") for i in range(number))
+
+
+@pytest.fixture(scope="module")
+def pack() -> sr_data.Pack:
+    pack = sr_data.Pack(blobs(60), people(60))
+    assert 0 < sum(sr_data.held_out(p.person) for p in pack.portraits) < 30
+    return pack
+
+
+def run_of(steps: int = 8, **changes: object) -> SRRun:
+    schedule = Schedule(steps, 2, 4, 2e-3, squared_from=0.75)
+    run = SRRun("t", CompactSettings(8, 1), schedule, sources=ALL, batch=2, seed=3, bf16=False, check_every=4)
+    return replace(run, **changes)  # type: ignore[arg-type]
+
+
+def stop_after(steps: int):  # type: ignore[no-untyped-def]
+    left = [steps]
+
+    def should_stop() -> bool:
+        left[0] -= 1
+        return left[0] < 0
+
+    return should_stop
+
+
+def test_a_stopped_and_resumed_run_makes_the_same_weights(pack: sr_data.Pack, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    whole = sr_train.SRTrainer(run_of(), pack, tmp_path / "whole")
+    assert whole.train()
+    first = sr_train.SRTrainer(run_of(), pack, tmp_path / "parts")
+    assert not first.train(stop_after(3))
+    torch.manual_seed(99)
+    second = sr_train.SRTrainer(run_of(), pack, tmp_path / "parts")
+    assert second.step == 3
+    assert second.train()
+    for a, b in ((whole.net.state_dict(), second.net.state_dict()), (whole.ema.weights, second.ema.weights)):
+        assert all(torch.equal(a[name], b[name]) for name in a)
+    log = (tmp_path / "whole" / "log.csv").read_text().splitlines()
+    assert len(log) == 3
+    assert log[0].startswith("step,loss,rate,psnr_gaussian,psnr_area")
+    assert (tmp_path / "whole" / "curves.png").stat().st_size > 5000
+    assert sr_config.load_run(tmp_path / "whole" / "run.toml") == run_of()
+
+
+def test_training_beats_its_own_start(pack: sr_data.Pack, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    run = run_of(120, batch=4, ema=0.9, check_every=60, mixture=Mixture(1.0, 0.0, 0.0, 0.0))
+    trainer = sr_train.SRTrainer(run, pack, tmp_path)
+    lr = np.stack([paper(p) for p in trainer.checks])
+    before = sr_train.mean_psnr(sr_train.super_resolve(trainer.net, lr), trainer.checks)
+    trainer.train()
+    net, state = sr_train.load_network(tmp_path / "last.pt")
+    after = sr_train.mean_psnr(sr_train.super_resolve(net, lr), trainer.checks)
+    assert state.step == 120
+    assert after > before + 0.3
+
+
+def test_held_out_people_are_never_trained_on(pack: sr_data.Pack, tmp_path: Path) -> None:
+    trainer = sr_train.SRTrainer(run_of(), pack, tmp_path)
+    fit = {p.person for p in trainer.fit.portraits}
+    assert not any(sr_data.held_out(person) for person in fit)
+    assert len(fit) + len(trainer.checks) == 60
+
+
+def test_resume_refuses_another_network(pack: sr_data.Pack, tmp_path: Path) -> None:
+    sr_train.SRTrainer(run_of(), pack, tmp_path).save()
+    with pytest.raises(ConfigError, match="another network"):
+        sr_train.SRTrainer(run_of(network=CompactSettings(8, 2)), pack, tmp_path)
+
+
+def test_teacher_and_distil_go_together(pack: sr_data.Pack, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="teacher"):
+        sr_train.SRTrainer(run_of(distil=0.5), pack, tmp_path)
+    teacher = sr_train.build_network(CompactSettings(8, 1))
+    trainer = sr_train.SRTrainer(
+        run_of(distil=0.5, schedule=Schedule(2, 0, 0)), pack, tmp_path, teacher=teacher
+    )
+    assert trainer.train()
+
+
+def test_batches_depend_on_seed_and_step_only(pack: sr_data.Pack) -> None:
+    def batch(seed: int, step: int) -> bytes:
+        lr, hr = sr_data.batch_at(pack, Mixture(), 3, seed, step)
+        assert lr.shape == (3, 32, 32, 3)
+        assert hr.shape == (3, 128, 128, 3)
+        return lr.tobytes() + hr.tobytes()
+
+    assert batch(1, 5) == batch(1, 5)
+    assert len({batch(s, k) for s in (1, 2) for k in (5, 6)}) == 4
+
+
+def test_batch_lr_is_the_degraded_hr(pack: sr_data.Pack) -> None:
+    lr, hr = sr_data.batch_at(pack, lambda picture, _: area(picture), 4, 0, 0)
+    np.testing.assert_array_equal(lr, np.stack([area(p) for p in hr]))
+
+
+def test_sources_get_their_shares() -> None:
+    portraits = tuple(replace(p, source="london" if i < 6 else "sfhq") for i, p in enumerate(people(30)))
+    pack = sr_data.Pack(blobs(1).repeat(30, 0), portraits)
+    weights = sr_train.source_weights(pack, run_of(sources={"london": 0.75, "sfhq": 0.25, "canada": 1.0}))
+    assert weights[:6].sum() == pytest.approx(0.75)
+    assert weights.sum() == pytest.approx(1.0)
+    with pytest.raises(ConfigError, match="no picture of canada"):
+        sr_train.source_weights(pack, run_of(sources={"canada": 1.0}))
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.floats(1e-5, 1e-2))
+def test_rate_rises_holds_and_falls(warm_up: int, hold: int, decay: int, rate: float) -> None:
+    s = Schedule(warm_up + hold + decay + 1, warm_up, decay, rate, rate / 100)
+    rates = [s.rate_at(k) for k in range(s.steps)]
+    assert all(0 < r <= rate * (1 + 1e-12) for r in rates)
+    assert all(b >= a * (1 - 1e-9) for a, b in pairwise(rates[: warm_up + 1]))
+    assert rates[warm_up : warm_up + hold + 1] == [pytest.approx(rate)] * (hold + 1)
+    falling = rates[warm_up + hold :]
+    assert all(b <= a for a, b in pairwise(falling))
+
+
+@pytest.mark.parametrize(
+    "network", [CompactSettings(16, 3), RRDBSettings(32, 4, 16), RRDBSettings(8, 1, 4, 4, True)]
+)
+def test_runs_survive_the_file(network: CompactSettings | RRDBSettings, tmp_path: Path) -> None:
+    run = SRRun(
+        "a-name", network, Schedule(50, 5, 20), Mixture(0.25, 0.25, 0.5, 0.0), {"london": 1.0}, seed=7
+    )
+    sr_config.save_run(run, tmp_path / "run.toml")
+    assert sr_config.load_run(tmp_path / "run.toml") == run
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("name = 1\n", "network.kind"),
+        ('name = "a"\nstep = 3\n[network]\nkind = "rrdb"', "unknown .*step"),
+        ('[network]\nkind = "compact"', "missing .*name"),
+        ('name = "a"\n[network]\nkind = "compact"\nwidth = 4', "unknown .*width"),
+        ('name = "a"\n[network]\nkind = "compact"\n[schedule]\nsteps = 10', "must fit into steps 10"),
+        ('name = "a"\n[network]\nkind = "compact"\n[mixture]\ngaussian = 2.0', "sum to 1"),
+        ("name = ", "not TOML"),
+    ],
+)
+def test_wrong_run_files_are_explained(text: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text(text)
+    with pytest.raises(ConfigError, match=complaint):
+        sr_config.load_run(tmp_path / "run.toml")
+    with pytest.raises(ConfigError, match="no training run"):
+        sr_config.load_run(tmp_path / "absent.toml")
