@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stream_mer.core.geometry import FACE_WIDTH, pose_from_keypoints
+import numpy as np
+
+from stream_mer.core.geometry import ANCHORS, FACE_WIDTH, crop_box, pose_from_keypoints
 from stream_mer.types import Box, Detection, Similarity
 
 _BOX_PER_FACE = 1.05
@@ -17,6 +19,8 @@ _SAME_IOU = 0.3
 """Boxes that overlap more than this show one face (what MediaPipe uses inside one picture)."""
 _SAME_CONTAINMENT = 0.6
 """... and so do boxes of which the smaller lies this far inside the larger: half a face, seen in a tile."""
+_EARS = np.array([[16.0, 56.0], [112.0, 56.0]])
+"""Where a frontal face's ears lie in the canonical crop, canonical px; a rough mean."""
 
 
 def clipped(box: Box, width: int, height: int) -> Box | None:
@@ -26,33 +30,39 @@ def clipped(box: Box, width: int, height: int) -> Box | None:
     return Box(float(x0), float(y0), float(x1), float(y1)) if x1 > x0 and y1 > y0 else None
 
 
-def rough_pose(detection: Detection, width: int, height: int) -> Similarity:
-    """Where the face of an unrefined detection lies, as far as one can tell.
+def plausible(detection: Detection, width: int, height: int) -> Detection:
+    """``detection`` itself, or with the key points of an upright face in its box if its own cannot be right.
 
     Key points of small faces are bad in a way boxes are not: of 32 px faces the key points give a width
     between 0.2 and 1.1 of the true one, the box between 0.9 and 1.2. So they count only where they agree with
-    the box, or where the picture's edge has clipped the box; otherwise the face is taken as upright.
+    the box, or where the picture's edge has clipped the box.
 
     Args:
-        detection: from a MediaPipe detector.
+        detection: unrefined, from a MediaPipe detector.
         width: of the picture, px.
         height: of the picture, px.
 
-    Returns:
-        Pose of the canonical crop; its scale is at least that of a face 1 px wide.
-
-    Source: 108 open portraits at 24..64 px, full range; two zoomed passes from this pose end 1.9 canonical px
-    from the truth (95th percentile), from the key points alone 27 px.
+    Source: 108 open portraits at 24 to 64 px, full range; two zoomed passes that start from here end within
+    1.9 canonical px of the truth (95th percentile), from the key points alone within 27 px.
     """
     box = detection.box
-    pose = pose_from_keypoints(detection.keypoints)
-    scale = max(face_width(detection), 1.0) / FACE_WIDTH
-    clipped_box = box.x0 <= 0 or box.y0 <= 0 or box.x1 >= width or box.y1 >= height
-    agrees = _AGREE[0] * scale < pose.scale < _AGREE[1] * scale
-    if agrees or (clipped_box and pose.scale > scale):
-        return pose
-    x, y = box.centre
-    return Similarity(scale, 0.0, x - _BOX_CENTRE[0] * scale, y - _BOX_CENTRE[1] * scale)
+    wanted, given = face_width(detection), FACE_WIDTH * pose_from_keypoints(detection.keypoints).scale
+    at_edge = box.x0 <= 0 or box.y0 <= 0 or box.x1 >= width or box.y1 >= height
+    if _AGREE[0] * wanted < given < _AGREE[1] * wanted or (at_edge and given > wanted):
+        return detection
+    scale, (x, y) = wanted / FACE_WIDTH, box.centre
+    upright = Similarity(scale, 0.0, x - _BOX_CENTRE[0] * scale, y - _BOX_CENTRE[1] * scale)
+    return Detection(box, detection.score, detection_at(upright).keypoints)
+
+
+def detection_at(pose: Similarity, score: float = 0.9) -> Detection:
+    """The detection an ideal detector would give for a frontal face at ``pose``, not clipped.
+
+    Args:
+        pose: canonical 128x128 crop -> frame.
+        score: 0..1.
+    """
+    return Detection(crop_box(pose), score, pose.apply(np.concatenate([ANCHORS, _EARS])))
 
 
 def face_width(detection: Detection) -> float:

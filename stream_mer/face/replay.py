@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from stream_mer.core.geometry import ANCHORS, crop_box
 from stream_mer.face.boxes import clipped
-from stream_mer.types import Detection, ImageU8, Similarity, require_picture
-
-_EARS = np.array([[16.0, 56.0], [112.0, 56.0]])
-"""Where a frontal face's ears lie in the canonical crop, canonical px; a rough mean."""
+from stream_mer.types import Detection, ImageU8, require_picture
 
 
 class ReplayDetector:
@@ -43,14 +37,3 @@ class ReplayDetector:
 
     def close(self) -> None:
         """Nothing to free."""
-
-
-def detection_at(pose: Similarity, score: float = 0.9) -> Detection:
-    """The detection an ideal detector would give for a frontal face at ``pose``.
-
-    Args:
-        pose: canonical 128x128 crop -> frame.
-        score: 0..1.
-    """
-    keypoints = pose.apply(np.concatenate([ANCHORS, _EARS]))
-    return Detection(crop_box(pose), score, keypoints)

@@ -29,7 +29,8 @@ class TiledDetector:
 
     Args:
         detector: what looks at one tile; closed with this one.
-        tile_px: side of a tile. Full range sees faces wider than ``tile_px / 20``.
+        tile_px: side of a tile. With full range at ``min_score`` 0.3 inside a ``ZoomedDetector``, 32 px faces
+            in 1080p are found with recall 0.98 at 480 px (16 passes), 0.84 to 0.90 at 640 px (9 passes).
         overlap: how much two neighbouring tiles share at least, as a part of ``tile_px``, 0..0.75. It must be
             wider than the smallest face the pass over the whole picture sees.
         min_face_px: faces clearly narrower than this are left out.
