@@ -39,6 +39,7 @@ class Measurement:
         ms: median time of one batch, milliseconds; None if it was not measured or does not run.
         ok: whether it may be used: it runs, and its numbers are the reference's.
         note: parity figures, or why it may not be used.
+        busy: others used the machine then, so ``ms`` is too high.
     """
 
     engine: str
@@ -47,6 +48,7 @@ class Measurement:
     ms: float | None
     ok: bool
     note: str
+    busy: bool = False
 
 
 class MeasurementStore:
@@ -90,7 +92,7 @@ def _restored(fields: dict[str, Any]) -> Measurement:
     """A measurement as it was written, or TypeError."""
     found = Measurement(**fields)
     texts = (found.engine, found.backend, found.precision, found.note)
-    if not (all(isinstance(text, str) for text in texts) and isinstance(found.ok, bool)):
+    if not (all(isinstance(text, str) for text in texts) and {type(found.ok), type(found.busy)} == {bool}):
         raise TypeError("a measurement has fields of other types")
     if found.ms is not None and type(found.ms) is not float:
         raise TypeError("a measurement's time is not a number")

@@ -66,7 +66,8 @@ def choose(
 
     Networks are tried from the best down; the first that keeps up is taken, so nothing slower or
     worse is measured in vain. Results are kept per network digest, backend version, processor,
-    threads and batch size, so the next start measures nothing; what a busy machine gave is not kept.
+    threads and batch size, so the next start measures nothing; what a busy machine gave counts only
+    as long as the machine is busy.
 
     Args:
         manifests: candidates; untrained ones are passed over.
@@ -107,7 +108,7 @@ def choose(
         return _settled(candidates[0], way)
 
     table: list[Measurement] = []
-    disturbed = False
+    disturbed = busy()
     best: dict[str, Measurement] = {}
     for manifest in candidates:
         keys = {
@@ -115,23 +116,26 @@ def choose(
             for way in possible[manifest.name]
         }
         known = [store.get(key) for key in keys]
-        if refresh or not all(known):
-            measured = measure_ways(
-                manifest,
-                tuple(keys.values()),
-                faces=faces,
-                limit_ns=MEASURING_NS // count,
-                budget_ms=budget_ms,
-                now_ns=now_ns,
+        usable = tuple(
+            replace(one, engine=manifest.name)
+            for one in known
+            if one is not None and (disturbed or not one.busy)
+        )
+        if refresh or len(usable) < len(keys):
+            usable = tuple(
+                replace(one, busy=disturbed)
+                for one in measure_ways(
+                    manifest,
+                    tuple(keys.values()),
+                    faces=faces,
+                    limit_ns=MEASURING_NS // count,
+                    budget_ms=budget_ms,
+                    now_ns=now_ns,
+                )
             )
-            if busy():
-                disturbed = True
-            else:
-                store.put(dict(zip(keys, measured, strict=True)))
-        else:
-            measured = tuple(one for one in known if one is not None)
-        table += measured
-        fastest = _fastest(measured)
+            store.put(dict(zip(keys, usable, strict=True)))
+        table += usable
+        fastest = _fastest(usable)
         if fastest is None:
             continue
         best[manifest.name] = fastest
@@ -141,8 +145,8 @@ def choose(
         told = "; ".join(f"{row.engine} {row.backend} {row.precision}: {row.note}" for row in table)
         raise EngineError(f"no network can be used here: {told or 'no backend is installed for them'}")
     choice = _decide(candidates, best, table, budget_ms, faces, quality)
-    if disturbed:
-        choice = replace(choice, reason=f"{choice.reason} (measured on a busy machine, not kept)")
+    if any(row.busy for row in table):
+        choice = replace(choice, reason=f"{choice.reason} (measured on a busy machine)")
     return choice
 
 
