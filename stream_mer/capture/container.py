@@ -18,6 +18,7 @@ HIGHEST_RATE_HZ = 1000.0
 """Containers without a real rate claim their time base instead, such as 90000 Hz."""
 TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf", "concat", "ffmetadata")
 """FFmpeg draws text files as video, or follows the file names in them; neither is a recording."""
+_GENERATE_PTS = 0x0001  # AVFMT_FLAG_GENPTS
 _NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -33,6 +34,9 @@ def open_container(opening: Opening, timeout: tuple[float, float] | None) -> Inp
             container.close()
             failure = _damaged(opening)
         else:
+            # PyAV lets FFmpeg invent missing presentation times, which it gets wrong where pictures
+            # are reordered (AVI with B frames); decoding times, used instead, are right there.
+            container.flags &= ~_GENERATE_PTS
             return container
     # Raised outside the handler: the library's exception holds the address with its password.
     raise failure

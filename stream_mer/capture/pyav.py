@@ -92,6 +92,7 @@ class PyAvSource:
         self._index = 0
         self._last_ns = 0
         self._packets = 0
+        self._draining = False
         self._end_s: Fraction | None = None
         self._first: Frame | None = None
         self._pictures: Generator[VideoFrame, None, None] | None = None
@@ -193,7 +194,8 @@ class PyAvSource:
             self._end_s = end_s if self._end_s is None else max(self._end_s, end_s)
         if packet.stream.index != self._stream.index:  # the flushing packet has no index of its own
             return
-        self._packets += packet.size > 0
+        self._draining = packet.size == 0
+        self._packets += not self._draining
         try:
             pictures = self._stream.decode(packet)
         except EOFError:
@@ -207,7 +209,8 @@ class PyAvSource:
         ticks = picture.dts if picture.pts is None else picture.pts
         base = picture.time_base or self._stream.time_base or Fraction(1, 1000)
         stamp = self._timeline.place(None if ticks is None else ticks * base, time.monotonic_ns())
-        if stamp.mended:
+        # The last pictures of a file without presentation times come without any; nothing is wrong.
+        if stamp.mended and not (stamp.mended == "missing" and self._draining and self._index):
             self._notes.add(stamp.mended, stamp.pts_ns)
         if picture.is_corrupt:
             self._notes.add("concealed", stamp.pts_ns)

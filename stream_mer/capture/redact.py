@@ -1,8 +1,8 @@
 """Takes passwords out of addresses before anything is shown or stored.
 
 Everything after ``//`` up to the last ``@`` of an unbroken run of text counts as credentials, so a
-password may hold ``@``, ``:`` or ``/`` and still not survive. Where it is doubtful what is secret,
-more is hidden rather than less.
+password may hold ``@``, ``:`` or ``/`` and still not survive; so does everything from the value of a
+key such as ``token=`` on. Where it is doubtful what is secret, more is hidden rather than less.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SECRET_KEYS = (
     "access_?key|access_?token|api_?key|auth|authorization|credentials?|jwt|key|passphrase|passwd|"
     "password|pass|pwd|secret|sig|signature|token|user|username"
 )
-_SECRET_PAIR = re.compile(rf"(?P<key>[?&;#](?:[\w\-]*[_\-])?(?:{_SECRET_KEYS})=)[^\s&]*", re.IGNORECASE)
+_SECRET_PAIR = re.compile(rf"(?P<key>[?&;#](?:[\w\-]*[_\-])?(?:{_SECRET_KEYS})=)\S*", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
@@ -32,8 +32,8 @@ def redact(text: str) -> str:
     Returns:
         The same text, with ``***`` for user names, passwords and secret query values.
 
-    >>> redact("cannot open rtsp://admin:p@ss/w@10.0.0.5:554/ch1?token=abc&fps=25")
-    'cannot open rtsp://***@10.0.0.5:554/ch1?token=***&fps=25'
+    >>> redact("cannot open rtsp://admin:p@ss/w@10.0.0.5:554/ch1?fps=25&token=abc")
+    'cannot open rtsp://***@10.0.0.5:554/ch1?fps=25&token=***'
     """
     return _ADDRESS.sub(_redact_address, text)
 

@@ -58,6 +58,7 @@ class Timeline:
         self._live = live
         self._origin_s: Fraction | None = None  # raw time that maps to 0 ns
         self._last_ns: int | None = None
+        self._last_raw_s: Fraction | None = None
         self._last_arrival_ns = 0
         self._epoch = 0
         self._run = 0
@@ -81,7 +82,7 @@ class Timeline:
             # Pictures without a stamp may have come first; they then set the time.
             start_ns = 0 if last_ns is None else last_ns + self._step_ns
             self._origin_s = raw_s - Fraction(start_ns, _NS_PER_S)
-            return self._put(start_ns, "")
+            return self._put(start_ns, "", raw_s)
         pts_ns = round_ns(raw_s - self._origin_s)
         if last_ns is None:
             raise AssertionError("a time line with an origin has a last picture")
@@ -90,17 +91,18 @@ class Timeline:
             self._epoch += 1
             pts_ns = last_ns + (max(waited_ns, self._step_ns) if self._live else self._step_ns)
             self._origin_s = raw_s - Fraction(pts_ns, _NS_PER_S)
-            return self._put(pts_ns, "break")
+            return self._put(pts_ns, "break", raw_s)
         if ahead_ns > 0:
             self._run = 0
-            return self._put(pts_ns, "")
+            return self._put(pts_ns, "", raw_s)
+        repeated = raw_s == self._last_raw_s
         self._run += 1
         nudge_ns = min(NUDGE_NS, max(1, self._step_ns // 4))
         step_ns = nudge_ns if self._run <= LONGEST_NUDGED_RUN else self._step_ns
-        return self._put(last_ns + step_ns, "repeated" if ahead_ns == 0 else "backward")
+        return self._put(last_ns + step_ns, "repeated" if repeated else "backward", raw_s)
 
-    def _put(self, pts_ns: int, mended: str) -> Stamp:
-        self._last_ns = pts_ns
+    def _put(self, pts_ns: int, mended: str, raw_s: Fraction | None = None) -> Stamp:
+        self._last_ns, self._last_raw_s = pts_ns, raw_s
         return Stamp(pts_ns, self._epoch, mended)
 
 
