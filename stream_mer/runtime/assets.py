@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -136,7 +137,11 @@ class AssetStore:
 
     def _fetch(self) -> None:
         self._report(f"fetching the face models from the package index (36 MB, once): {WHEEL}")
-        with tempfile.TemporaryDirectory(prefix="stream_mer_") as download:
+        try:
+            scratch = tempfile.TemporaryDirectory(prefix="stream_mer_")
+        except OSError as error:
+            raise AssetError(f"no room for the download in {tempfile.gettempdir()}: {error}") from error
+        with scratch as download:
             self._download(Path(download))
             wheel = _wheel_in(Path(download))
             if wheel is None:
@@ -168,7 +173,7 @@ class AssetStore:
                 for name, asset in ASSETS.items():
                     if _digest(self._folder / name) != asset.sha256:
                         _write(self._folder / name, _member(archive, wheel, asset))
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise AssetError(f"{wheel} is damaged ({error})\ndelete it and fetch it again") from error
         except AssetError:
             raise
