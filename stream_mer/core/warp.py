@@ -142,3 +142,22 @@ def resample(patch: Patch, pose: Similarity, size: int) -> ArrayF32:
         borderMode=cv2.BORDER_REPLICATE,
     )
     return out
+
+
+def gather(patch: Patch, pose: Similarity, u: ArrayF32, v: ArrayF32) -> ArrayF32:
+    """Values of a grey patch at canonical points, linear between its pixels.
+
+    Args:
+        patch: one channel.
+        pose: crop -> frame.
+        u: ``(R, C)`` float32, canonical px.
+        v: ``(R, C)`` float32.
+
+    Returns:
+        ``(R, C)`` float32, owned by the caller; outside the patch its border repeats.
+    """
+    a, b = np.float32(pose.a / patch.pitch), np.float32(pose.b / patch.pitch)
+    x = a * u - b * v + np.float32((pose.tx - patch.x0) / patch.pitch)
+    y = b * u + a * v + np.float32((pose.ty - patch.y0) / patch.pitch)
+    out: ArrayF32 = cv2.remap(patch.pixels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return out

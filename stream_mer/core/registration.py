@@ -1,0 +1,209 @@
+"""Says where a face known from a key frame lies in a new frame, to a few thousandths of a pixel.
+
+Robust inverse-compositional Gauss-Newton over a similarity, a gain and an offset of brightness. Only
+skin that moves with the skull is looked at: eyes, brows and mouth are masked, so that what they do
+stays in the crop. Everything here is a pure function of pixels and poses; policy is in ``keyframes``.
+
+Source: Baker & Matthews 2004 (inverse composition), the mask and the robust weights from our own
+measurements (scripts/bench_crop.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_mer.core.geometry import compose
+from stream_mer.core.warp import Patch, cut, gather, grey, resample
+from stream_mer.types import HR_SIZE, ArrayF32, ImageU8, Similarity
+
+GRID = 64
+"""Side of the grid of grey samples over the crop."""
+CELL = HR_SIZE / GRID
+BLUR_CELLS = 0.35
+BLUR_MIN_PX = 0.6
+"""Frame px; below, linear interpolation would pull the pose towards whole pixels."""
+PIVOT = (64.0, 48.0)
+"""About where the rigid skin has its middle; unknowns are counted from here so that they hardly mix."""
+REACH = 32.0
+"""Canonical px at which rotation and scale are weighed against translation."""
+MAX_ITERATIONS = 8
+STOP_PX = 0.004
+TURN_RIDGE = 0.002
+"""How strongly the head is supposed not to turn, as a share of what translation weighs."""
+_DIAGONAL = np.diag_indices(8)
+_RIDGE = np.array([0, 0, 0, 0, 0, 0, 1, 1], np.float64)
+SIGMA_FLOOR = 0.5
+"""Grey levels; residuals are never judged finer than this."""
+
+
+def _rigid_mask() -> NDArray[np.bool_]:
+    """Grid points on skin that only the skull moves."""
+    centre = (np.arange(GRID) + 0.5) * CELL
+    u, v = np.meshgrid(centre, centre)
+    mask = (np.abs(u - 64) < 39) & (v > 14) & (v < 76)
+    for eye in (44.0, 84.0):
+        mask &= ((u - eye) / 11) ** 2 + ((v - 46) / 8) ** 2 > 1
+        mask &= ~((np.abs(u - eye) < 15) & (v > 24) & (v < 40))
+    return np.asarray(mask, np.bool_)
+
+
+RIGID_MASK = _rigid_mask()
+_INDEX = np.flatnonzero(RIGID_MASK)
+_INDEX = _INDEX[: len(_INDEX) // 32 * 32]  # whole rows of 32 points
+_U = ((_INDEX % GRID + 0.5) * CELL).astype(np.float32)
+_V = ((_INDEX // GRID + 0.5) * CELL).astype(np.float32)
+
+
+def _depth(u: ArrayF32, v: ArrayF32) -> ArrayF32:
+    """Height of an average face over the plane through eyes and mouth, canonical px (1 px = 1.6 mm).
+
+    Source: an ellipsoid and a nose with the measures of a mean adult head.
+    """
+    head = 52 * np.sqrt(1 - ((u - 64) / 62) ** 2 - ((v - 60) / 85) ** 2)
+    nose = 11 * np.exp(-(((u - 64) / 8) ** 2) - ((v - 66) / 11) ** 2)
+    return np.asarray(head + nose - 47, np.float32)
+
+
+_Z = _depth(_U, _V)
+TURN_REACH = 15.0
+"""Depth, canonical px, at which a turn of the head is weighed against translation."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrame:
+    """What the rigid skin looked like: grey values ``(N,)``, how they change ``(N, 8)``, their mean."""
+
+    values: ArrayF32
+    jacobian: ArrayF32
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Outcome of a registration.
+
+    ``turn`` is how far the head has turned (yaw, pitch) since the key frame: the canonical px by which a
+    point ``TURN_REACH`` before the plane of eyes and mouth is displaced. ``quality`` is the correlation with
+    the key frame, -1..1, over the rigid skin inside the frame; ``inside`` the share of it that lies inside.
+    """
+
+    pose: Similarity
+    turn: tuple[float, float]
+    quality: float
+    inside: float
+    converged: bool
+
+
+def look(rgb: ImageU8, pose: Similarity, margin_px: float = 8.0) -> Patch:
+    """The grey, smoothed surroundings of a face, at about the resolution of the grid.
+
+    Args:
+        rgb: frame.
+        pose: where the face is supposed to be.
+        margin_px: how far it may be off, canonical px.
+    """
+    cell_px = CELL * pose.scale
+    reduce = max(1, int(cell_px / 3))
+    patch = cut(rgb, pose, reduce=reduce, margin=margin_px * pose.scale / reduce + 3)
+    return grey(patch, max(BLUR_MIN_PX, BLUR_CELLS * cell_px / reduce))
+
+
+def key_frame(patch: Patch, pose: Similarity) -> KeyFrame:
+    """Remember the face at ``pose``."""
+    picture = resample(patch, pose, GRID)
+    du = np.gradient(picture, CELL, axis=1).ravel()[_INDEX]
+    dv = np.gradient(picture, CELL, axis=0).ravel()[_INDEX]
+    values = picture.ravel()[_INDEX]
+    ru, rv = (_U - PIVOT[0]) / REACH, (_V - PIVOT[1]) / REACH
+    rz = _Z / TURN_REACH
+    rigid = [du * ru + dv * rv, dv * ru - du * rv, du, dv]
+    columns = [*rigid, values - values.mean(), np.ones_like(du), du * rz, dv * rz]
+    return KeyFrame(values, np.stack(columns, 1).astype(np.float32), float(values.mean()))
+
+
+def register(patch: Patch, key: KeyFrame, start: Similarity, turn: tuple[float, float] = (0.0, 0.0)) -> Fit:
+    """Find the pose at which the patch looks like the key frame.
+
+    Args:
+        patch: from ``look``.
+        key: the face to find.
+        start: a pose within about 8 canonical px.
+        turn: yaw and pitch against the key frame to start from, as ``Fit.turn``.
+    """
+    pose, gain, offset, converged = start, np.float32(1.0), np.float32(0.0), False
+    yaw, pitch = turn
+    inside = _inside(patch, pose)
+    values = _values(patch, pose, yaw, pitch)
+    for _ in range(MAX_ITERATIONS):
+        residual = values - gain * key.values - offset
+        weights = _robust(residual)
+        if inside is not None:
+            weights *= inside
+        weighted = key.jacobian * weights[:, None]
+        normal = (weighted.T @ key.jacobian).astype(np.float64)
+        aim = (weighted.T @ residual).astype(np.float64)
+        ridge = TURN_RIDGE * (normal[2, 2] + normal[3, 3])
+        aim[6:] += ridge * yaw, ridge * pitch
+        normal[_DIAGONAL] += normal[_DIAGONAL] * 1e-6 + _RIDGE * ridge + 1e-3
+        step = np.linalg.solve(normal, aim)
+        motion: NDArray[np.float64] = np.asarray(step[[0, 1, 2, 3, 6, 7]] / float(gain), np.float64)
+        pose, yaw, pitch = _undo(pose, motion), yaw - float(motion[4]), pitch - float(motion[5])
+        gain, offset = gain + np.float32(step[4]), offset + np.float32(step[5] - step[4] * key.mean)
+        values = _values(patch, pose, yaw, pitch)
+        if not 0.2 < gain < 5:
+            break
+        if np.abs(motion[:4]).max() < STOP_PX:
+            converged = True
+            break
+    inside = _inside(patch, pose)
+    share = 1.0 if inside is None else float(inside.mean())
+    return Fit(pose, (yaw, pitch), correlation(values, key.values, inside), share, converged)
+
+
+def _values(patch: Patch, pose: Similarity, yaw: float, pitch: float) -> ArrayF32:
+    u = _U + _Z * np.float32(yaw / TURN_REACH)
+    v = _V + _Z * np.float32(pitch / TURN_REACH)
+    return gather(patch, pose, u.reshape(-1, 32), v.reshape(-1, 32)).ravel()
+
+
+def correlation(x: ArrayF32, y: ArrayF32, inside: ArrayF32 | None = None) -> float:
+    """Pearson's correlation, over the points where ``inside`` is not zero; 0 if undefined."""
+    if inside is not None:
+        x, y = x[inside > 0], y[inside > 0]
+    if len(x) < 2:
+        return 0.0
+    x, y = x - x.mean(), y - y.mean()
+    norm = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / norm if norm > 1e-6 else 0.0
+
+
+def _robust(residual: NDArray[np.float32]) -> ArrayF32:
+    """Weight one up to 2 sigma, falling up to 6 sigma, zero beyond."""
+    size = np.abs(residual)
+    sigma = max(1.4826 * float(np.partition(size, len(size) // 2)[len(size) // 2]), SIGMA_FLOOR)
+    weights = np.minimum(1.0, 2 * sigma / np.maximum(size, 1e-6))
+    weights[size > 6 * sigma] = 0.0
+    return weights.astype(np.float32)
+
+
+def _undo(pose: Similarity, step: NDArray[np.float64]) -> Similarity:
+    """``pose`` composed with the inverse of a small similarity about the pivot."""
+    a, b, (pu, pv) = 1 + step[0] / REACH, step[1] / REACH, PIVOT
+    small = Similarity(a, b, pu - a * pu + b * pv + step[2], pv - b * pu - a * pv + step[3])
+    back = compose(pose, small.inverse())
+    return Similarity(float(back.a), float(back.b), float(back.tx), float(back.ty))
+
+
+def _inside(patch: Patch, pose: Similarity) -> ArrayF32 | None:
+    """One for grid points inside the patch, None when all are (the usual case)."""
+    h, w = patch.pixels.shape[:2]
+    corners = pose.apply(np.array([[24.0, 12.0], [104.0, 12.0], [24.0, 78.0], [104.0, 78.0]]))
+    cols, rows = (corners[:, 0] - patch.x0) / patch.pitch, (corners[:, 1] - patch.y0) / patch.pitch
+    if cols.min() >= 0 and rows.min() >= 0 and cols.max() <= w - 1 and rows.max() <= h - 1:
+        return None
+    x = (pose.a * _U - pose.b * _V + pose.tx - patch.x0) / patch.pitch
+    y = (pose.b * _U + pose.a * _V + pose.ty - patch.y0) / patch.pitch
+    return np.asarray((x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1), np.float32)
