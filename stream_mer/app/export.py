@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream_mer.errors import ConfigError
-from stream_mer.sinks.event_log import read_events
-from stream_mer.sinks.export import SUFFIXES, write_export
+from stream_mer.sinks.export import export as export_events
 
 
 def export(run_dir: Path, to: str, out: Path | None) -> int:
-    """Convert ``RUN_DIR/events.jsonl``; prints where the file is.
+    """Convert the events of a run; prints where the file is.
 
     Raises:
-        ConfigError: the folder holds no event log.
+        ConfigError: no event log there, or a format that needs a package that is missing.
+        OutputError: the file cannot be written.
     """
-    log = run_dir / "events.jsonl"
-    if not log.is_file():
-        raise ConfigError(
-            f"{run_dir} holds no events.jsonl.\nGive the folder that 'process' made for one input, "
-            "the one with run.json in it."
-        )
-    target = out or run_dir / f"events{SUFFIXES[to]}"
-    events = read_events(log)
-    write_export(events, to, target)
-    print(f"{len(events)} events -> {target}")
+    print(export_events(run_dir, to, out))
     return 0

@@ -21,6 +21,7 @@ from stream_mer.runtime.assets import AssetStore
 from stream_mer.sinks.history import DrawSettings
 from stream_mer.sinks.preview import PreviewSink
 from stream_mer.sinks.progress import ProgressSink
+from stream_mer.types import Result, RunSummary
 
 NOTICE = """\
 Notice: inferring emotions at work or in education is prohibited in the EU (AI Act, Art. 5(1)(f)),
@@ -66,7 +67,7 @@ def live(options: LiveOptions, settings: Settings) -> int:
         require_writable(options.record)
         sinks += recording_sinks(options.record, settings, networks, utc=_wall_clock)
     if options.window:
-        sinks.append(SinkRecipe("window", lambda info: PreviewSink(info.name, look, stop=stop)))
+        sinks.append(SinkRecipe("window", lambda info: _Window(PreviewSink(info.name, look), stop)))
     if options.web is not None:
         from stream_mer.app.dashboard import dashboard_sink
 
@@ -90,6 +91,22 @@ def live(options: LiveOptions, settings: Settings) -> int:
     for warning in summary.warnings:
         print(f"  note: {warning}")
     return 0
+
+
+class _Window:
+    """The preview window; 'q' in it stops the run."""
+
+    def __init__(self, preview: PreviewSink, stop: Callable[[], None]) -> None:
+        self._preview = preview
+        self._stop = stop
+
+    def write(self, result: Result) -> None:
+        self._preview.write(result)
+        if self._preview.wants_stop:
+            self._stop()
+
+    def close(self, summary: RunSummary | None) -> None:
+        self._preview.close(summary)
 
 
 def _wall_clock() -> Callable[[int], str]:
