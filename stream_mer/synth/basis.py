@@ -26,8 +26,8 @@ FADE = 0.08
 """Weight of 'no motion' in the average; the field halves where the points' weights sum to this."""
 
 
-INVERSIONS = 6
-"""Fixed-point steps to invert a warp; each leaves a third of the error or less."""
+INVERSION_ERROR = 0.01
+"""What the inversion of a warp may leave of its steepest displacement, a share of it."""
 
 
 class WarpBasis:
@@ -65,9 +65,14 @@ class WarpBasis:
         return values
 
     def invert(self, local: ArrayF32, ux: ArrayF32, uy: ArrayF32) -> tuple[ArrayF32, ArrayF32]:
-        """The points that the displacement ``local`` takes to ``(ux, uy)``, by fixed-point steps."""
+        """The points that the displacement ``local`` takes to ``(ux, uy)``, by fixed-point steps.
+
+        Each step leaves at most the steepest gradient's share of the error, so steep warps get more steps.
+        """
+        gradient = max(float(np.abs(np.diff(local, axis=a)).max()) for a in (0, 1)) / self.step
+        steepest = float(np.clip(1.2 * gradient, 1e-3, 0.9))
         x, y = ux, uy
-        for _ in range(INVERSIONS):
+        for _ in range(max(2, int(np.ceil(np.log(INVERSION_ERROR) / np.log(steepest))))):
             offset = resample(local, *self.node_index(x, y))
             x, y = ux - offset[:, :, 0], uy - offset[:, :, 1]
         return x, y

@@ -74,9 +74,7 @@ def _ramp(shape: str, x: ArrayF64, hold: float) -> ArrayF64:
     y = np.clip(x / (1.0 - hold), 0.0, 1.0)
     if shape == "trapezoid":
         return y * y * (3.0 - 2.0 * y)
-    sigmoid = np.tanh(3.0 * (y - 0.5))  # plateau
-    low, high = np.tanh(-1.5), np.tanh(1.5)
-    plateau: ArrayF64 = (sigmoid - low) / (high - low)
+    plateau: ArrayF64 = 1.0 - (1.0 - y**1.5) ** 2
     return plateau
 
 
