@@ -20,6 +20,8 @@ from stream_mer.errors import EngineError, StreamMerError
 from stream_mer.runtime.manifest import write_manifest
 from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
 from stream_mer.runtime.schema import Manifest, TensorSpec, Training
+from stream_mer.training.adversary import blend
+from stream_mer.training.checkpoint import load_checkpoint
 from stream_mer.training.sr_config import run_from_table, save_run
 from stream_mer.training.sr_export import gflop, parameters, write_onnx
 from stream_mer.training.sr_train import load_network, super_resolve
@@ -40,6 +42,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("checkpoint", type=Path, help="last.pt of a run")
     parser.add_argument("--engine", type=Path, required=True, help="folder to write, named as the engine")
     parser.add_argument("--command", required=True, help="the command that trained it, for the manifest")
+    parser.add_argument("--blend", type=Path, help="last.pt of the adversarial stage, mixed in by --share")
+    parser.add_argument("--share", type=float, default=0.8, help="0 is CHECKPOINT, 1 is BLEND (default 0.8)")
     parser.add_argument("--version", default="1", help="version of the weights")
     return parser.parse_args(arguments)
 
@@ -73,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         net, state = load_network(args.checkpoint)
         run = run_from_table(state.config, str(args.checkpoint))
+        if args.blend:
+            net.load_state_dict(blend(state.ema, load_checkpoint(args.blend).ema, args.share))
         write_onnx(net, args.engine / "model.onnx")
         save_run(run, args.engine / "train_config.toml")
         manifest = write_manifest(

@@ -22,6 +22,8 @@ import torch
 from stream_mer.errors import StreamMerError
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.runtime.assets import AssetStore
+from stream_mer.training.checkpoint import load_checkpoint
+from stream_mer.training.perceptual import load_distance
 from stream_mer.training.sr_config import load_run
 from stream_mer.training.sr_data import Pack, build_pack, load_pack
 from stream_mer.training.sr_train import SRTrainer, load_network
@@ -36,6 +38,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pack", type=Path, help="folder for the cut pictures (default: OUT/../sr-pack)")
     parser.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
     parser.add_argument("--teacher", type=Path, help="last.pt of the network to learn from (distil > 0)")
+    parser.add_argument("--start", type=Path, help="last.pt to begin with (the adversarial stage needs one)")
+    parser.add_argument("--vgg", type=Path, help="torchvision's vgg19-dcbb9e9d.pth (gan.perceptual > 0)")
     parser.add_argument("--steps", type=int, help="override schedule.steps, e.g. to end a run earlier")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -65,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run = replace(run, schedule=replace(run.schedule, steps=args.steps))
         pack = prepare(args.faces, args.pack or args.out.parent / "sr-pack", args.assets)
         teacher = load_network(args.teacher)[0] if args.teacher else None
-        trainer = SRTrainer(run, pack, args.out, args.device, teacher)
+        start = load_checkpoint(args.start).ema if args.start else None
+        distance = load_distance(args.vgg) if args.vgg else None
+        trainer = SRTrainer(run, pack, args.out, args.device, teacher=teacher, start=start, distance=distance)
         signal.signal(signal.SIGINT, lambda number, _frame: interrupted.append(number))
         complete = trainer.train(lambda: bool(interrupted))
     except StreamMerError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ class Checkpoint:
     optimiser: dict[str, Any]
     config: dict[str, Any]
     """The run as a plain table, see ``sr_config.table_of``."""
+    adversary: dict[str, Any] = field(default_factory=dict)
+    """The discriminator and its optimiser; empty in the PSNR stage."""
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write to a neighbour first and rename, so that a crash leaves the old file whole."""
     part = path.with_suffix(".part")
-    state = {name: getattr(checkpoint, name) for name in Checkpoint.__slots__}
+    state = {f.name: getattr(checkpoint, f.name) for f in fields(Checkpoint)}
     torch.save(state, part)
     os.replace(part, path)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from stream_mer.core.degradation import Mixture
 from stream_mer.errors import ConfigError
+from stream_mer.training.adversary import GanSettings
 from stream_mer.training.compact import CompactSettings
 from stream_mer.training.rrdb import RRDBSettings
 
@@ -77,6 +78,8 @@ class SRRun:
     clip: float = 0.5
     """Largest norm of the gradient."""
     bf16: bool = True
+    gan: GanSettings | None = None
+    """The adversarial stage; None is the PSNR stage."""
     distil: float = 0.0
     """Weight of the distance to a teacher's output (compact networks); the rest is to the HR picture."""
     check_every: int = 250
@@ -115,6 +118,8 @@ def run_from_table(table: Mapping[str, Any], where: str) -> SRRun:
     values["network"] = _strict(kinds[kind], network, f"{where}: network")
     values["schedule"] = _strict(Schedule, values.get("schedule", {}), f"{where}: schedule")
     values["mixture"] = _strict(Mixture, values.get("mixture", {}), f"{where}: mixture")
+    if "gan" in values:
+        values["gan"] = _strict(GanSettings, values["gan"], f"{where}: gan")
     return _strict(SRRun, values, where)
 
 
@@ -124,7 +129,7 @@ def table_of(run: SRRun) -> dict[str, Any]:
     kind = "rrdb" if isinstance(run.network, RRDBSettings) else "compact"
     table["network"] = {"kind": kind} | {k: v for k, v in table["network"].items() if v is not None}
     table["sources"] = dict(run.sources)
-    return table
+    return {k: v for k, v in table.items() if v is not None}
 
 
 def save_run(run: SRRun, path: Path) -> None:

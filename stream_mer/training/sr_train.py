@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from stream_mer.core.degradation import area, paper
 from stream_mer.errors import ConfigError
+from stream_mer.training.adversary import Adversary
 from stream_mer.training.checkpoint import Checkpoint, Ema, load_checkpoint, save_checkpoint
 from stream_mer.training.compact import CompactNet, CompactSettings
+from stream_mer.training.perceptual import FeatureDistance
 from stream_mer.training.rrdb import RRDBNet, RRDBSettings
 from stream_mer.training.sr_config import SRRun, run_from_table, save_run, table_of
 from stream_mer.training.sr_curves import plot_log
@@ -72,10 +74,30 @@ class SRTrainer:
     ``train`` may be stopped at any step (``should_stop``) and called again in a new process: the
     pictures of a step depend on (seed, step) only and the optimiser's state is saved, so the
     resumed run makes the same weights.
+
+    Args:
+        run: what to train.
+        pack: cut training pictures; those of held-out people only measure.
+        folder: of the run; a ``last.pt`` in it is resumed.
+        device: ``cpu`` or ``cuda``.
+        teacher: network to learn from, if ``run.distil``.
+        start: weights to begin with, e.g. the PSNR stage's for the adversarial stage.
+        distance: perceptual distance, if ``run.gan.perceptual``.
+
+    Raises:
+        ConfigError: these do not fit together, or the folder holds another run.
     """
 
     def __init__(
-        self, run: SRRun, pack: Pack, folder: Path, device: str = "cpu", teacher: nn.Module | None = None
+        self,
+        run: SRRun,
+        pack: Pack,
+        folder: Path,
+        device: str = "cpu",
+        *,
+        teacher: nn.Module | None = None,
+        start: Mapping[str, Tensor] | None = None,
+        distance: FeatureDistance | None = None,
     ) -> None:
         if (run.distil > 0) != (teacher is not None):
             raise ConfigError(f"run {run.name}: distil = {run.distil} and a teacher go together, or neither")
@@ -88,7 +110,10 @@ class SRTrainer:
         self.net = build_network(run.network).to(self.device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=run.schedule.rate, betas=(0.9, 0.99))
+        if start is not None:
+            self.net.load_state_dict(dict(start))
         self.ema = Ema(self.net, run.ema)
+        self.adversary = Adversary(run.gan, distance, self.device) if run.gan is not None else None
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "last.pt").exists():
@@ -120,7 +145,8 @@ class SRTrainer:
     def save(self) -> None:
         """Write ``last.pt``."""
         optimiser, table = self.optimiser.state_dict(), table_of(self.run)
-        state = Checkpoint(self.step, self.net.state_dict(), self.ema.weights, optimiser, table)
+        rival = self.adversary.state() if self.adversary else {}
+        state = Checkpoint(self.step, self.net.state_dict(), self.ema.weights, optimiser, table, rival)
         save_checkpoint(state, self.folder / "last.pt")
 
     def _one_step(self) -> float:
@@ -137,10 +163,14 @@ class SRTrainer:
             with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=run.bf16):
                 taught = self.teacher(lr).float()
             loss = (1 - run.distil) * loss + run.distil * distance(sr.float(), taught)
+        if self.adversary is not None:
+            loss = self.adversary.generator_loss(sr.float(), hr, pixel=loss)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), run.clip)
         self.optimiser.step()
+        if self.adversary is not None:
+            self.adversary.learn(sr.float(), hr)
         self.ema.update(self.net, self.step)
         return float(loss.detach())
 
@@ -170,11 +200,16 @@ class SRTrainer:
 
     def _resume(self, state: Checkpoint) -> None:
         before = run_from_table(state.config, "checkpoint")
-        if before.network != self.run.network or before.seed != self.run.seed:
-            raise ConfigError(f"{self.folder}/last.pt is of another network or seed\nUse another folder.")
+        wanted = self.run
+        if (before.network, before.seed, before.gan) != (wanted.network, wanted.seed, wanted.gan):
+            raise ConfigError(
+                f"{self.folder}/last.pt is of another network, seed or stage\nUse another folder."
+            )
         self.net.load_state_dict(state.weights)
         self.optimiser.load_state_dict(state.optimiser)
         self.ema.weights = {n: w.to(self.device) for n, w in state.ema.items()}
+        if self.adversary is not None:
+            self.adversary.resume(state.adversary)
         self.step = state.step
         log.info("resumed at step %d", self.step)
 

@@ -1,0 +1,92 @@
+"""The perceptual distance of ESRGAN: how far apart two pictures are for a network that knows objects.
+
+The network is VGG19 up to its sixteenth convolution, before the activation. Its weights are not
+ours to ship: give the file ``vgg19-dcbb9e9d.pth`` that torchvision publishes.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from stream_mer.errors import AssetError
+
+VGG19: tuple[int, ...] = (
+    64,
+    64,
+    0,
+    128,
+    128,
+    0,
+    256,
+    256,
+    256,
+    256,
+    0,
+    512,
+    512,
+    512,
+    512,
+    0,
+    512,
+    512,
+    512,
+    512,
+)
+"""Channels of VGG19's convolutions, 0 for a pooling; the last one's output is compared."""
+MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's colour statistics, in which VGG19 was trained. Source: torchvision."""
+
+
+def vgg_features() -> nn.Sequential:
+    """VGG19's layers up to conv5_4, numbered as in torchvision's ``features``."""
+    layers: list[nn.Module] = []
+    width = 3
+    for channels in VGG19:
+        if channels == 0:
+            layers.append(nn.MaxPool2d(2, 2))
+        else:
+            layers += [nn.Conv2d(width, channels, 3, 1, 1), nn.ReLU(inplace=True)]
+            width = channels
+    return nn.Sequential(*layers[:-1])
+
+
+class FeatureDistance(nn.Module):
+    """Mean absolute difference of features; pictures are ``(N, 3, H, W)`` in 0..1."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, features: nn.Module) -> None:
+        super().__init__()
+        self.features = features.eval().requires_grad_(False)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("spread", torch.tensor(SPREAD).view(1, 3, 1, 1))
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = self.features((hr - self.mean) / self.spread)
+        ours: Tensor = self.features((sr - self.mean) / self.spread)
+        return (ours - wanted).abs().mean()
+
+
+def load_distance(file: Path) -> FeatureDistance:
+    """The distance with torchvision's weights.
+
+    Raises:
+        AssetError: the file is missing or is not VGG19's weights.
+    """
+    net = vgg_features()
+    try:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+        prefix = "features."
+        mine = {n[len(prefix) :]: w for n, w in weights.items() if n.startswith(prefix)}
+        net.load_state_dict({n: mine[n] for n in net.state_dict()})
+    except (OSError, RuntimeError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+        raise AssetError(
+            f"{file}: not VGG19's weights ({type(error).__name__})\nGive torchvision's vgg19-dcbb9e9d.pth."
+        ) from error
+    return FeatureDistance(net)
