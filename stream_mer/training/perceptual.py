@@ -68,7 +68,7 @@ class FeatureDistance(nn.Module):
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         with torch.no_grad():
-            wanted = self.features((hr - self.mean) / self.spread)
+            wanted: Tensor = self.features((hr - self.mean) / self.spread)
         ours: Tensor = self.features((sr - self.mean) / self.spread)
         return (ours - wanted).abs().mean()
 
