@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import stream_mer
 from stream_mer.errors import EngineError
 from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.schema import Manifest
@@ -17,12 +16,12 @@ def shipped(kind: str, package: Path | None = None) -> Path:
 
     Args:
         kind: ``engines`` or ``calibration``.
-        package: folder of the package; the imported one if None.
+        package: folder of the package; this one if None.
 
     Raises:
         EngineError: neither place exists, so the installation is not complete.
     """
-    package = Path(stream_mer.__file__).parent if package is None else package
+    package = Path(__file__).resolve().parents[1] if package is None else package
     places = (package / "_shipped" / kind, package.parent / kind)
     for place in places:
         if place.is_dir():

@@ -221,7 +221,7 @@ def test_a_single_slow_run_does_not_decide() -> None:
     def hiccup() -> int:
         nonlocal calls
         calls += 1
-        if calls == 8:  # in the middle of a timed run
+        if calls == 7:  # the end of a timed run
             world.now += 80_000_000
         return plain()
 
