@@ -19,7 +19,7 @@ from stream_mer.pipeline.plan import SinkRecipe
 from stream_mer.pipeline.threads import ThreadedRun
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.sinks.history import DrawSettings
-from stream_mer.sinks.preview import PreviewSink
+from stream_mer.sinks.preview import PreviewWindow
 from stream_mer.sinks.progress import ProgressSink
 from stream_mer.types import Result, RunSummary
 
@@ -67,7 +67,7 @@ def live(options: LiveOptions, settings: Settings) -> int:
         require_writable(options.record)
         sinks += recording_sinks(options.record, settings, networks, utc=_wall_clock)
     if options.window:
-        sinks.append(SinkRecipe("window", lambda info: _Window(PreviewSink(info.name, look), stop)))
+        sinks.append(SinkRecipe("window", lambda info: _Window(PreviewWindow(info.name, look), stop)))
     if options.web is not None:
         from stream_mer.app.dashboard import dashboard_sink
 
@@ -96,7 +96,7 @@ def live(options: LiveOptions, settings: Settings) -> int:
 class _Window:
     """The preview window; 'q' in it stops the run."""
 
-    def __init__(self, preview: PreviewSink, stop: Callable[[], None]) -> None:
+    def __init__(self, preview: PreviewWindow, stop: Callable[[], None]) -> None:
         self._preview = preview
         self._stop = stop
 

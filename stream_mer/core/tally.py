@@ -50,7 +50,7 @@ class Tally:
     streamed_ns: int = 0
     gaps: int = 0
     _last: tuple[int, int] | None = None
-    _distances: dict[int, int] = field(default_factory=dict)
+    _distances: dict[int, list[int]] = field(default_factory=dict)
 
     def push(self, result: Result) -> None:
         """Count one result."""
@@ -70,18 +70,22 @@ class Tally:
                 usual = self.usual_distance_ns
                 if usual and distance > GAP_FACTOR * usual:
                     self.gaps += 1
-                rounded = round(distance, -5)  # 0.1 ms bins keep the table small for any frame rate
-                self._distances[rounded] = self._distances.get(rounded, 0) + 1
+                # Count and sum in 1 ms bins: small for any frame rate, and the bin's mean stays exact.
+                entry = self._distances.setdefault(distance // 1_000_000, [0, 0])
+                entry[0] += 1
+                entry[1] += distance
         self._last = now
 
     @property
     def usual_distance_ns(self) -> int:
-        """Median distance between frames, to 0.1 ms; 0 before the second frame."""
+        """Usual distance between frames: the mean of those within 1 ms of the median; 0 at first."""
         if not self._distances:
             return 0
-        keys = np.array(sorted(self._distances))
-        counts = np.array([self._distances[int(k)] for k in keys]).cumsum()
-        return int(keys[np.searchsorted(counts, counts[-1] / 2)])
+        bins = sorted(self._distances)
+        counts = np.array([self._distances[b][0] for b in bins]).cumsum()
+        median = bins[int(np.searchsorted(counts, counts[-1] / 2))]
+        near = [self._distances[b] for b in (median - 1, median, median + 1) if b in self._distances]
+        return round(sum(total for _, total in near) / sum(count for count, _ in near))
 
     @property
     def fps(self) -> float:
