@@ -1,0 +1,43 @@
+"""Settings: contradictions are refused with a message that says what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream_mer.config import Settings
+from stream_mer.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"min_duration_s": 0.3, "max_duration_s": 0.2},
+        {"min_duration_s": 0.0},
+        {"min_duration_s": -1.0},
+        {"max_duration_s": 1.5},
+        {"threshold": 0.0},
+        {"threshold": 1.0},
+        {"sr": "sometimes"},
+        {"detector": "haar"},
+        {"device": "tpu"},
+        {"backend": "tvm"},
+        {"threads": 0},
+        {"max_faces": 0},
+    ],
+)
+def test_wrong_settings_are_refused_in_one_to_three_lines(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings(**wrong)  # type: ignore[arg-type]
+    lines = str(caught.value).splitlines()
+    assert 2 <= len(lines) <= 3
+    assert caught.value.exit_code == 2
+    assert isinstance(caught.value, ValueError)
+
+
+def test_the_description_is_plain_and_has_no_paths() -> None:
+    import json
+    from pathlib import Path
+
+    described = Settings(assets=Path("/secret")).describe()
+    assert "/secret" not in json.dumps(described)
+    assert described["min_duration_s"] == 0.04

@@ -1,0 +1,139 @@
+"""The two steps of the pipeline with engines whose answers are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_mer.core.spotting import Spotter, SpotterSettings
+from stream_mer.core.windowing import Windower
+from stream_mer.errors import EngineError
+from stream_mer.face.replay import ReplayDetector
+from stream_mer.pipeline.steps import FaceStep, InferStep, softmax
+from stream_mer.types import Box, FaceCrop, FaceTrack, Frame, FrameFaces, Result, Similarity
+
+MS = 1_000_000
+TRACK = FaceTrack(1, 0, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
+
+
+class Upscaler:
+    """Answers each LR face with its own brightness; counts the batches."""
+
+    name, sha256, backend = "upscaler", "0" * 64, "test"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.closed = False
+
+    def run(self, batch: np.ndarray) -> tuple[np.ndarray]:
+        self.batches.append(len(batch))
+        return (np.repeat(np.repeat(batch, 4, 1), 4, 2),)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Judge(Upscaler):
+    """Sees an event where the apex picture is brighter than the one before."""
+
+    def __init__(self, width: int = 6) -> None:
+        super().__init__()
+        self.width = width
+
+    def run(self, batch: np.ndarray) -> tuple[np.ndarray]:
+        rise = batch[:, 1].astype(float).mean((1, 2, 3)) - batch[:, 0].mean((1, 2, 3))
+        logits = np.zeros((len(batch), self.width), np.float32)
+        logits[:, 1] = rise - 20
+        return (logits,)
+
+
+def crops(value: int, index: int, *, count: int = 1) -> FrameFaces:
+    frame = Frame(index, index * 10 * MS, np.zeros((8, 8, 3), np.uint8))
+    lr = np.full((32, 32, 3), value, np.uint8)
+    return FrameFaces(
+        frame, tuple(FaceCrop(TRACK, index, frame.pts_ns, 0, lr, None, True) for _ in range(count))
+    )
+
+
+def infer(judge: Judge) -> InferStep:
+    settings = SpotterSettings(0.9, 40 * MS, 200 * MS, 180 * MS)
+    return InferStep(Upscaler(), judge, 1.0, Windower((100 * MS,)), Spotter(settings, "s", "d"))
+
+
+def test_a_bright_moment_becomes_one_event_and_one_frame_gives_one_result() -> None:
+    step = infer(Judge())
+    results = [r for i in range(100) for r in step.push(crops(60 if 48 <= i <= 52 else 0, i))]
+    results += step.flush()
+    assert [r.frame.index for r in results] == list(range(100))
+    (event,) = [e for r in results for e in r.events]
+    assert event.label == "surprise"
+    assert event.sr
+    assert abs(event.apex_ns - 500 * MS) <= 25 * MS
+    assert all(c.picture is not None for r in results for c in r.crops)
+
+
+def test_an_event_open_at_the_end_comes_in_a_repeated_result() -> None:
+    step = infer(Judge())
+    results = [r for i in range(63) for r in step.push(crops(60 if 48 <= i <= 52 else 0, i))]
+    assert not any(r.events for r in results)
+    (last,) = step.flush()
+    assert last.repeated
+    assert len(last.events) == 1
+    assert isinstance(last, Result)
+
+
+def test_all_faces_go_through_the_network_as_one_batch() -> None:
+    step = infer(Judge())
+    list(step.push(crops(0, 0, count=3)))
+    assert step.super_resolver.batches == [3]  # type: ignore[attr-defined]
+
+
+def test_a_classifier_of_the_wrong_shape_is_an_engine_error() -> None:
+    step = infer(Judge(width=4))
+    with pytest.raises(EngineError, match="answered"):
+        for i in range(60):
+            step.push(crops(0, i))
+
+
+def test_closing_closes_both_engines() -> None:
+    step = infer(Judge())
+    step.close()
+    assert step.super_resolver.closed  # type: ignore[attr-defined]
+    assert step.classifier.closed  # type: ignore[attr-defined]
+
+
+class OneFace:
+    """A tracker with one face for ever, wanting detection on every third frame."""
+
+    def __init__(self) -> None:
+        self.detected: list[int] = []
+
+    def wants_detection(self, pts_ns: int, epoch: int) -> bool:
+        return pts_ns % 3 == 0
+
+    def update(self, frame: Frame, detections: list | None) -> tuple[FaceTrack, ...]:
+        if detections is not None:
+            self.detected.append(frame.index)
+        return (TRACK,)
+
+
+@pytest.mark.parametrize("sr", [True, False])
+def test_the_face_step_detects_only_when_asked_and_cuts_what_is_wanted(sr: bool) -> None:
+    tracker = OneFace()
+    step = FaceStep(ReplayDetector([[]], loop=True), tracker, lambda face_px: sr)
+    picture = np.random.default_rng(0).integers(0, 255, (140, 140, 3), dtype=np.uint8)
+    for i in range(7):
+        (faces,) = step.push(Frame(i, i, picture))
+        (crop,) = faces.crops
+        assert (crop.picture is None) == sr
+        assert crop.sr == sr
+    assert tracker.detected == [0, 3, 6]
+
+
+@given(st.lists(st.lists(st.floats(-50, 50), min_size=6, max_size=6), min_size=1, max_size=5))
+def test_softmax_rows_sum_to_one(rows: list[list[float]]) -> None:
+    table = softmax(np.array(rows))
+    assert np.allclose(table.sum(1), 1)
+    assert (table >= 0).all()
