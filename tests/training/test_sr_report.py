@@ -1,0 +1,93 @@
+"""scripts/evaluate.py sr from engine folder to report, sheet and manifest figures."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+from stream_mer.runtime.manifest import load_manifest, write_manifest
+from stream_mer.runtime.schema import Manifest, TensorSpec, Training
+from stream_mer.training import sr_export
+from stream_mer.training.compact import CompactNet, CompactSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def evaluate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("script_evaluate", ROOT / "scripts" / "evaluate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path / "tiny-x4"
+    sr_export.write_onnx(CompactNet(CompactSettings(4, 1)), folder / "model.onnx")
+    shapes = [TensorSpec(n, (None, s, s, 3), "uint8", "NHWC") for n, s in (("lr", 32), ("sr", 128))]
+    training = Training("none", "none", "none")
+    write_manifest(
+        folder,
+        Manifest("tiny-x4", "super-resolution", "1", shapes[0], (shapes[1],), training, file="model.onnx"),
+    )
+    return folder
+
+
+def small_pack(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    face = skimage.data.astronaut()[40:184, 150:294]
+    np.save(folder / "pictures.npy", np.stack([face, face[:, ::-1]]))
+    with (folder / "portraits.csv").open("w", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["path", "person", "source", "split"])
+        writer.writerows([["a", "a", "london", "val"], ["b", "b", "canada", "val"]])
+
+
+def test_report_sheet_and_metrics_are_written(
+    evaluate: ModuleType, engine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report"
+    small_pack(out / "val-pack")
+    before = load_manifest(engine)
+    arguments = ["sr", "--data", str(tmp_path), "--out", str(out), "--engine", str(engine), "--write-metrics"]
+    assert evaluate.main(arguments) == 0
+    report = (out / "sr.md").read_text()
+    assert capsys.readouterr().out.strip() == report.strip()
+    assert "| london (1) | area, gaussian |" in report
+    assert "| canada (1) | real |" in report
+    assert "| tiny-x4 (area) |" in report
+    assert "| HR itself |" in report
+    picture = cv2.imread(str(out / "sr.png"))
+    assert picture is not None
+    assert picture.shape[1] == 4 * 128
+    after = load_manifest(engine)
+    assert after.sha256 == before.sha256
+    assert after.metrics["london.area_gaussian.psnr"] > 12
+    assert after.metrics["london.area_gaussian.psnr_bicubic"] > 12
+    assert 0 < after.metrics["canada.area.ssim"] < 1
+    assert "motion.area.slope" in after.metrics
+
+
+def test_unknown_engine_is_explained(
+    evaluate: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["sr", "--data", str(tmp_path), "--out", str(tmp_path), "--engine", str(tmp_path / "none")]
+    assert evaluate.main(arguments) == 4
+    assert "none" in capsys.readouterr().err
+
+
+def test_a_subcommand_is_needed(evaluate: ModuleType) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        evaluate.main([])
