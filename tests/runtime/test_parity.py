@@ -63,7 +63,8 @@ def test_bf16_pictures_need_45_db() -> None:
     coarse = compare_pictures(GREY, nudged(10_000, 2), BF16_PICTURES)  # 42.1 dB
     assert not coarse.ok
     assert coarse.psnr_db == pytest.approx(10 * np.log10(255**2 / 4))
-    assert not compare_pictures(GREY, nudged(1, 9), BF16_PICTURES).ok
+    assert compare_pictures(GREY, nudged(1, 16), BF16_PICTURES).ok
+    assert not compare_pictures(GREY, nudged(1, 17), BF16_PICTURES).ok
 
 
 LOGITS = np.array([[3.0, 1.0, 0.0], [0.05, 0.0, -2.0]], dtype=np.float32)
