@@ -10,7 +10,7 @@ TEXTS = {
     "missing": ("pictures without a time stamp", "their times follow from the frame rate"),
     "repeated": ("pictures repeating the time stamp before them", "they were moved just behind it"),
     "backward": ("pictures stamped earlier than the one before", "they were moved just behind it"),
-    "break": ("breaks of the time line", "as in files glued together; each starts a new epoch"),
+    "break": ("breaks of the time line", "as in glued files or on a restart; each starts a new epoch"),
     "concealed": ("damaged pictures patched up by the decoder", "what is found there is doubtful"),
     "interlaced": ("interlaced pictures", "moving faces look combed; deinterlace the video first"),
     "slanted": ("pictures with a rotation that is no quarter turn", "they are left as they are"),

@@ -85,6 +85,7 @@ class PyAvSource:
         read_timeout_s: float = 2.0,
     ) -> None:
         self._opening = resolve(address, read_timeout_s)
+        self._live = live
         self._stop = threading.Event()
         self._losses: Counter[str] = Counter()
         self._notes = Notes()
@@ -209,8 +210,10 @@ class PyAvSource:
         ticks = picture.dts if picture.pts is None else picture.pts
         base = picture.time_base or self._stream.time_base or Fraction(1, 1000)
         stamp = self._timeline.place(None if ticks is None else ticks * base, time.monotonic_ns())
-        # The last pictures of a file without presentation times come without any; nothing is wrong.
-        if stamp.mended and not (stamp.mended == "missing" and self._draining and self._index):
+        # No fault: the last pictures of a file without presentation times have no time at all, and an
+        # RTSP camera's first one has none before the clocks are matched.
+        usual = self._draining if self._index else self._live
+        if stamp.mended and not (stamp.mended == "missing" and usual):
             self._notes.add(stamp.mended, stamp.pts_ns)
         if picture.is_corrupt:
             self._notes.add("concealed", stamp.pts_ns)
