@@ -57,6 +57,7 @@ def assets_dir() -> Path:
 
     store = AssetStore()
     try:
-        return [store.path(name) for name in ASSETS][0].parent
+        paths = [store.path(name) for name in ASSETS]
+        return paths[0].parent
     except AssetError as error:
         skip_or_fail("assets", f"model files cannot be had: {error}")
