@@ -2,102 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_world import BF16, BIG, F32, MIDDLE, ORT, SMALL, World, network, pick
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from tiny_networks import ORIGIN, SR_INPUT, SR_OUTPUT, install, super_resolver
+from tiny_networks import SR_INPUT, install, super_resolver
 
 from stream_mer.errors import EngineError
 from stream_mer.runtime.bicubic import BICUBIC
 from stream_mer.runtime.measurements import MANY_RUNS, MeasurementStore, sample_batch
-from stream_mer.runtime.open import Way, ways_to_run
-from stream_mer.runtime.schema import Manifest
-from stream_mer.runtime.select import MEASURING_NS, Choice, choose
-
-F32, ORT, BF16 = ("openvino", "f32"), ("onnxruntime", "f32"), ("openvino", "bf16")
-
-
-@dataclass
-class World:
-    """Networks of given speed on one clock: ``ms[name][way]``, a number or a way to fail."""
-
-    ms: dict[str, dict[tuple[str, str], float | str]]
-    shift: dict[tuple[str, str], int] = field(default_factory=dict)
-    now: int = 0
-    runs: int = 0
-    opened: list[str] = field(default_factory=list)
-    closed: int = 0
-    versions: dict[str, str] = field(default_factory=dict)
-
-    def now_ns(self) -> int:
-        return self.now
-
-    def ways(self, manifest: Manifest) -> tuple[Way, ...]:
-        def way(kind: tuple[str, str]) -> Way:
-            version = self.versions.get(kind[0], "1.0")
-            return Way(*kind, version, lambda: FakeEngine(self, manifest.name, kind))
-
-        return tuple(way(kind) for kind in self.ms[manifest.name])
-
-
-class FakeEngine:
-    """Takes the time the world says and gives grey pictures."""
-
-    def __init__(self, world: World, name: str, kind: tuple[str, str]) -> None:
-        world.opened.append(name)
-        speed = world.ms[name][kind]
-        if isinstance(speed, str):
-            raise EngineError(speed)
-        self._world, self._ms, self._kind = world, speed, kind
-        self.name, self.sha256, self.backend = name, "0" * 64, ":".join(kind)
-
-    def run(self, batch: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
-        self._world.now += round(self._ms * 1e6)
-        self._world.runs += 1
-        level = 100 + self._world.shift.get(self._kind, 0)
-        return (np.full((len(batch), 128, 128, 3), level, dtype=np.uint8),)
-
-    def close(self) -> None:
-        self._world.closed += 1
-
-
-def network(name: str, psnr: float | None, trained: bool = True) -> Manifest:
-    return Manifest(
-        name=name,
-        task="super-resolution",
-        version="1",
-        inputs=SR_INPUT,
-        outputs=(SR_OUTPUT,),
-        training=ORIGIN,
-        file="model.onnx" if trained else "",
-        sha256=(name.encode().hex() * 64)[:64] if trained else "",
-        metrics={} if psnr is None else {"psnr_paper": psnr},
-        trained=trained,
-    )
-
-
-BIG, MIDDLE, SMALL = network("big", 32.0), network("middle", 31.0), network("small", 30.0)
-ALL = (SMALL, BIG, MIDDLE)
-
-
-def pick(
-    world: World, manifests: tuple[Manifest, ...] = ALL, budget_ms: float = 10, **wishes: object
-) -> Choice:
-    wishes.setdefault("store", MeasurementStore(None))
-    wishes.setdefault("busy", lambda: False)
-    return choose(
-        manifests,
-        world.ways,
-        budget_ms=budget_ms,
-        now_ns=world.now_ns,
-        **wishes,  # type: ignore[arg-type]
-    )
+from stream_mer.runtime.open import ways_to_run
+from stream_mer.runtime.select import MEASURING_NS, choose
 
 
 def test_the_best_within_the_budget_is_taken() -> None:
@@ -235,81 +153,6 @@ def test_a_single_slow_run_does_not_decide() -> None:
     )
     assert choice.manifest == BIG
     assert choice.ms == pytest.approx(4)
-
-
-class TestStore:
-    def world(self) -> World:
-        return World({"big": {F32: 30, BF16: 9}, "middle": {F32: 8}, "small": {F32: 1}})
-
-    def test_the_second_start_measures_nothing(self, tmp_path: Path) -> None:
-        path = tmp_path / "deep" / "measurements.json"
-        first = pick(self.world(), store=MeasurementStore(path))
-        later = self.world()
-        second = pick(later, store=MeasurementStore(path))
-        assert not later.opened
-        assert second == first
-
-    @pytest.mark.parametrize("change", ["threads", "faces", "version", "digest", "refresh", "device"])
-    def test_what_changes_the_time_is_measured_again(self, tmp_path: Path, change: str) -> None:
-        store = MeasurementStore(tmp_path / "measurements.json")
-        pick(self.world(), store=store)
-        later, manifests = self.world(), ALL
-        wishes: dict[str, object] = {}
-        if change == "version":
-            later.versions["openvino"] = "2.0"
-        elif change == "digest":
-            manifests = (SMALL, replace(BIG, sha256="f" * 64), MIDDLE)
-        else:
-            wishes = {"threads": {"threads": 17}, "faces": {"faces": 4}, "refresh": {"refresh": True}}.get(
-                change, {"device": "gpu"}
-            )
-        pick(later, manifests, store=store, **wishes)
-        assert later.opened
-
-    @pytest.mark.parametrize(
-        "content", ["", "{", "[]", "3", '{"a": 1}', '{"a": {"engine": "big"}}', "\x00\xff"]
-    )
-    def test_a_damaged_file_is_as_good_as_none(self, tmp_path: Path, content: str) -> None:
-        path = tmp_path / "measurements.json"
-        path.write_text(content, encoding="latin-1")
-        world = self.world()
-        assert pick(world, store=MeasurementStore(path)).manifest == BIG
-        assert world.opened
-        assert json.loads(path.read_text())
-
-    def test_fields_of_another_type_are_not_believed(self, tmp_path: Path) -> None:
-        path = tmp_path / "measurements.json"
-        pick(self.world(), store=MeasurementStore(path))
-        known = json.loads(path.read_text())
-        for fields in known.values():
-            fields["ms"] = "fast"
-        path.write_text(json.dumps(known))
-        assert pick(self.world(), store=MeasurementStore(path)).ms == pytest.approx(9)
-
-    def test_a_folder_that_cannot_be_written_does_not_stop_the_choice(self, tmp_path: Path) -> None:
-        (tmp_path / "file").write_text("in the way")
-        store = MeasurementStore(tmp_path / "file" / "measurements.json")
-        assert pick(self.world(), store=store).manifest == BIG
-
-    def test_a_busy_machine_is_measured_again_when_it_is_quiet(self) -> None:
-        store = MeasurementStore(None)
-        slow = World({"big": {F32: 60, BF16: 40}, "middle": {F32: 16}, "small": {F32: 2}})
-        choice = pick(slow, store=store, busy=lambda: True)
-        assert choice.manifest == SMALL
-        assert "busy machine" in choice.reason
-        again = self.world()
-        assert pick(again, store=store, busy=lambda: True).manifest == SMALL
-        assert not again.opened
-        quiet = pick(again, store=store)
-        assert quiet.manifest == BIG
-        assert "busy" not in quiet.reason
-
-    def test_a_copy_under_another_name_is_known_by_its_digest(self) -> None:
-        store = MeasurementStore(None)
-        pick(World({"big": {F32: 5, ORT: 4}}), (BIG,), store=store)
-        copy, world = replace(BIG, name="copy"), World({"copy": {F32: 5, ORT: 4}})
-        assert pick(world, (copy,), store=store).manifest == copy
-        assert not world.opened
 
 
 milliseconds = st.integers(1, 100_000).map(lambda microseconds: microseconds / 1000)
