@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,3 +61,16 @@ def iterate_clip(
     """Like ``render_clip``, but gives the plan (with the truth) at once and the frames one by one."""
     plan = plan_clip(spec, seed)
     return plan, Renderer(portrait, mesh, plan).frames()
+
+
+def truth_of(plan: ClipPlan) -> dict[str, object]:
+    """Everything true about a planned clip, ready for JSON: spec, seed, frame times, events, distractors."""
+    return {
+        "seed": plan.seed,
+        "spec": asdict(plan.spec),
+        "frames": len(plan.pts_ns),
+        "pts_ns": plan.pts_ns.tolist(),
+        "repeated": np.flatnonzero(plan.repeats).tolist(),
+        "events": [asdict(event) for event in plan.events],
+        "distractors": [asdict(one) for one in plan.distractors],
+    }

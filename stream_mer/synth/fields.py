@@ -133,5 +133,7 @@ def _region(where: str, points: ArrayF64) -> ArrayF64:
     elif where == "below lips":
         from_mouth = y - points[[13, 14], 1].mean()
         weight = np.clip(0.5 + from_mouth / 0.03, 0.0, 1.0)
+    if where != "below lips":  # expressions do not move the ears
+        weight = weight * np.clip((0.44 - np.abs(points[:, 0])) / 0.08, 0.0, 1.0)
     weight[EYE_POINTS] = 0.0
     return weight

@@ -38,8 +38,8 @@ class Injector:
     def __init__(
         self, events: Sequence[EventSpec], seed: int, version: Version = "train", track: int = 0
     ) -> None:
-        rng = stream(seed, 10)
-        self._person = draw_style(stream(seed, 11), version)
+        rng = stream(seed, 10, version)
+        self._person = draw_style(stream(seed, 11, version), version)
         self._pulses: list[Pulse] = []
         truth: list[TrueEvent] = []
         for event in sorted(events, key=lambda e: e.onset_s):
@@ -104,6 +104,7 @@ def draw_injections(
     durations_s: tuple[float, float] = (0.04, 0.2),
     peaks: tuple[float, float] = (0.0015, 0.03),
     avoid_s: Sequence[tuple[float, float]] = (),
+    version: Version = "train",
 ) -> tuple[EventSpec, ...]:
     """Random events for a video of ``duration_s``, about ``rate`` a minute.
 
@@ -114,7 +115,8 @@ def draw_injections(
         durations_s: shortest and longest event, s (log-uniform).
         peaks: smallest and largest displacement, face widths (log-uniform).
         avoid_s: stretches to keep clear of, e.g. without a face, or blinks: (start, end) in s.
+        version: as for clips.
     """
     spec = ClipSpec(duration_s=duration_s, event_rate=rate, event_durations_s=durations_s, event_peaks=peaks)
     walls = tuple(DistractorSpec("swallow", max(0.0, a), max(1e-3, b - a), 0.01) for a, b in avoid_s)
-    return draw_events(stream(seed, 12), spec, walls)
+    return draw_events(stream(seed, 12, version), spec, walls)

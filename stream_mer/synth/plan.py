@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stream_mer.synth.fields import FieldStyle, draw_style
 from stream_mer.synth.motion import HeadPath, draw_head_path
-from stream_mer.synth.pulse import Pulse, draw_pulse
+from stream_mer.synth.pulse import Pulse, Version, draw_pulse
 from stream_mer.synth.schedule import draw_distractors, draw_events
 from stream_mer.synth.spec import ClipSpec, Distractor, DistractorSpec, TrueEvent
 from stream_mer.types import ArrayF64
@@ -49,9 +49,12 @@ class ClipPlan:
     distractors: tuple[Distractor, ...]
 
 
-def stream(seed: int, purpose: int) -> np.random.Generator:
-    """Independent randomness for one purpose, so that changing one part of a clip leaves the others."""
-    return np.random.default_rng([seed, purpose])
+def stream(seed: int, purpose: int, version: Version) -> np.random.Generator:
+    """Independent randomness for one purpose, so that changing one part of a clip leaves the others.
+
+    The versions share no random number either: a test clip is never a training clip in other clothes.
+    """
+    return np.random.default_rng([seed, purpose, int(version == "test")])
 
 
 def plan_clip(spec: ClipSpec, seed: int) -> ClipPlan:
@@ -61,12 +64,12 @@ def plan_clip(spec: ClipSpec, seed: int) -> ClipPlan:
         spec: what the clip should contain.
         seed: non-negative.
     """
-    pts_ns, repeats = _frame_times(stream(seed, 0), spec)
-    person = draw_style(stream(seed, 1), spec.version)
-    wanted = draw_distractors(stream(seed, 2), spec)
+    pts_ns, repeats = _frame_times(stream(seed, 0, spec.version), spec)
+    person = draw_style(stream(seed, 1, spec.version), spec.version)
+    wanted = draw_distractors(stream(seed, 2, spec.version), spec)
     events: list[TrueEvent] = []
     movements: list[Movement] = []
-    rng = stream(seed, 3)
+    rng = stream(seed, 3, spec.version)
     for event in draw_events(rng, spec, wanted):
         onset_ns = round(event.onset_s * _NS)
         offset_ns = onset_ns + round(event.duration_s * _NS)
@@ -79,7 +82,7 @@ def plan_clip(spec: ClipSpec, seed: int) -> ClipPlan:
         )
         movements.append(Movement(event.action_units, person, event.peak * pulse.heights(pts_ns)))
     times_s = pts_ns / _NS
-    rng = stream(seed, 4)
+    rng = stream(seed, 4, spec.version)
     closure, mouth = np.zeros(len(pts_ns)), np.zeros(len(pts_ns))
     gaze, gain = np.zeros((len(pts_ns), 2)), _light(rng, times_s, spec)
     for one in wanted:
@@ -112,7 +115,7 @@ def plan_clip(spec: ClipSpec, seed: int) -> ClipPlan:
         seed,
         pts_ns,
         repeats,
-        draw_head_path(stream(seed, 5), times_s, spec.head_speed, spec.version),
+        draw_head_path(stream(seed, 5, spec.version), times_s, spec.head_speed, spec.version),
         tuple(movements),
         closure,
         gaze,

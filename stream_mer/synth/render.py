@@ -64,7 +64,7 @@ class Renderer:
             )
         self.plan = plan
         spec = plan.spec
-        rng = stream(plan.seed, 6)
+        rng = stream(plan.seed, 6, spec.version)
         pad = MARGIN * max(height, width)
         self.basis = WarpBasis(mesh, np.array([-pad, -pad]), np.array([width + pad, height + pad]))
         axes = self.basis.axes
