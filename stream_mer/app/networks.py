@@ -20,6 +20,8 @@ from stream_mer.runtime.shipped import engines_root, find_manifest, shipped
 SR_BUDGET_MS = 10.0
 """A face may take this long: a third of a frame at 30 fps, so that one face keeps up beside the rest."""
 SUPER_RESOLUTION, CLASSIFICATION = "super-resolution", "classification"
+QUALITY = "london.area_gaussian.psnr"
+"""The metric that ranks super-resolvers: the paper's degradation on the validation people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def pick_networks(settings: Settings, root: Path | None = None) -> Networks:
         (*(m for m in manifests if m.task == SUPER_RESOLUTION), BICUBIC),
         budget_ms=SR_BUDGET_MS,
         name=None if settings.engine == "auto" else settings.engine,
+        quality=QUALITY,
         backend=backend,
         threads=settings.threads,
     )
