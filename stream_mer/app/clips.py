@@ -1,0 +1,78 @@
+"""``stream-mer synth``: labelled synthetic clips, each an MP4 with its truth beside it as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from stream_mer.app.portraits import astronaut, read_portraits
+from stream_mer.app.recorded import require_writable
+from stream_mer.errors import ConfigError
+from stream_mer.sinks.summary import write_text
+from stream_mer.sinks.video import VideoWriter
+from stream_mer.synth.clip import iterate_clip, truth_of
+from stream_mer.synth.plan import ClipPlan
+from stream_mer.synth.spec import ClipSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SynthOptions:
+    """The flags of ``synth``."""
+
+    out: Path
+    portraits: Path | None
+    clips: int
+    seconds: float
+    fps: float
+    face_px: float
+    seed: int
+    assets: Path | None
+
+
+def make_clips(options: SynthOptions) -> int:
+    """Write ``clip_<number>_<person>.mp4`` and ``.json`` into ``options.out``.
+
+    Raises:
+        ConfigError: a number out of range.
+        SourceError: no usable portrait.
+        OutputError: the folder or the disk refuses.
+    """
+    if options.clips < 1:
+        raise ConfigError(f"--clips {options.clips} makes nothing.\nGive 1 or more.")
+    side = round(max(320.0, options.face_px * 2.5) / 16) * 16
+    spec = ClipSpec(
+        duration_s=options.seconds, fps=options.fps, width=side, height=side, face_px=options.face_px
+    )
+    require_writable(options.out)
+    people = (
+        [astronaut()]
+        if options.portraits is None
+        else list(read_portraits(options.portraits, options.assets))
+    )
+    numbered = enumerate(zip(range(options.clips), cycle(people), strict=False))
+    events = 0
+    for number, (_, person) in track(
+        numbered, "clips", options.clips, console=Console(stderr=True), transient=True
+    ):
+        path = options.out / f"clip_{number:04d}_{person.name}.mp4"
+        plan, frames = iterate_clip(person.rgb, person.mesh, spec, options.seed + number)
+        writer = VideoWriter(path, side, side, fps_hint=options.fps, threads=0)
+        try:
+            for frame in frames:
+                writer.write(frame.rgb, frame.pts_ns)
+        finally:
+            writer.close()
+        _write_truth(path, person.name, plan)
+        events += len(plan.events)
+    print(f"{options.clips} clips of {len(people)} people, {events} micro-expressions -> {options.out}")
+    return 0
+
+
+def _write_truth(path: Path, person: str, plan: ClipPlan) -> None:
+    truth = {"clip": path.name, "subject": person, **truth_of(plan)}
+    write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
