@@ -113,7 +113,7 @@ class FakeCamera:
     def isOpened(self) -> bool:  # noqa: N802
         return self._opened
 
-    def get(self, propId: int, /) -> float:  # noqa: ARG002
+    def get(self, propId: int, /) -> float:
         return self._fps
 
     def set(self, propId: int, value: float, /) -> bool:

@@ -75,7 +75,7 @@ def test_sound_only(tmp_path: Path, name: str) -> None:
 
 def test_cover_picture_is_no_video(tmp_path: Path) -> None:
     picture = tmp_path / "cover.png"
-    av.VideoFrame.from_ndarray(numbers(1)[0], format="rgb24").save(picture)
+    av.VideoFrame.from_ndarray(numbers(1)[0], format="rgb24").save(str(picture))
     path = write_sound(tmp_path / "plain.m4a")
     covered = tmp_path / "song.m4a"
     with (
