@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from face_scenes import crowd, points_of, read_portraits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_mer.errors import ConfigError
@@ -60,6 +60,7 @@ def _picture(width: int, height: int, *marks: tuple[int, int, int, int]) -> Imag
     return picture
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(300, 700), st.integers(200, 500), st.data())
 def test_each_mark_is_seen_once_and_in_its_place(width: int, height: int, data: st.DataObject) -> None:
     x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))

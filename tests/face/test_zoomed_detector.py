@@ -59,7 +59,7 @@ poses = st.builds(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(poses)
 def test_a_face_in_the_centre_of_the_enlarged_picture_is_where_it_was(pose: Similarity) -> None:
     half = 0.525 * FACE_WIDTH * pose.scale
