@@ -231,9 +231,15 @@ class PyAvSource:
         # do. swscale alone would take BT.601 for both. Its one-thread fast path is biased by about -1
         # of 255 against the formula, constantly, and ten times as fast as its exact one.
         guess = picture.colorspace == _UNSPECIFIED_MATRIX and picture.height > _SD_HEIGHT
-        rgb24 = self._reformatter.reformat(
-            picture, format="rgb24", src_colorspace=Colorspace.ITU709 if guess else None, threads=1
-        )
+        try:
+            rgb24 = self._reformatter.reformat(
+                picture, format="rgb24", src_colorspace=Colorspace.ITU709 if guess else None, threads=1
+            )
+        except FFmpegError as error:
+            raise SourceDamaged(
+                f"{self._opening.name!r}: pictures in the format {picture.format.name} do not convert to RGB "
+                f"({error.strerror})\nconvert the video to yuv420p first"
+            ) from None
         array = np.ascontiguousarray(rgb24.to_ndarray())
         return array.astype(np.uint8, copy=False)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from odd_videos import number_of, numbers, write_video
 
 from stream_mer.capture.pyav import PyAvSource
+from stream_mer.errors import SourceDamaged
 
 LIMITED, FULL = 1, 2
 BT709, UNSPECIFIED, BT601 = 1, 2, 5
@@ -154,6 +155,18 @@ def test_big_files_decode_with_more_threads_and_lose_nothing(tmp_path: Path) -> 
         tmp_path / "hd.mp4", numbers(9, width=1920, height=1080), options={"preset": "ultrafast", "bf": "2"}
     )
     assert [number_of(picture) for picture in read(path)] == list(range(9))
+
+
+def test_pixel_format_nobody_can_convert_is_a_source_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        def reformat(self, *_: object, **__: object) -> None:
+            raise av.error.ArgumentError(22, "Invalid argument")
+
+    monkeypatch.setattr("stream_mer.capture.pyav.VideoReformatter", Refusing)
+    with pytest.raises(SourceDamaged, match="yuv420p do not convert to RGB"):
+        PyAvSource(write_video(tmp_path / "v.mp4", numbers(3)))
 
 
 def test_interlaced_video_is_mentioned(tmp_path: Path) -> None:
