@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_mer.capture.address import is_address
 from stream_mer.capture.clock import MonotonicClock
 from stream_mer.capture.opencv import OpenCvCamera
 from stream_mer.capture.paced import PacedSource
@@ -42,13 +43,13 @@ def open_source(word: str | Path | int, *, paced: bool = False) -> SourceRecipe:
     text = str(word)
     if text.isdecimal() and not Path(text).exists():
         return SourceRecipe(lambda: OpenCvCamera(int(text), clock=MonotonicClock()), live=True)
-    if "://" in text:
+    if is_address(text):
         return SourceRecipe(
             lambda: ReconnectingSource(lambda: PyAvSource(text, live=True), MonotonicClock()), live=True
         )
     if paced:
-        return SourceRecipe(lambda: PacedSource(PyAvSource(Path(text)), MonotonicClock()), live=True)
-    return SourceRecipe(lambda: PyAvSource(Path(text)), live=False)
+        return SourceRecipe(lambda: PacedSource(PyAvSource(text), MonotonicClock()), live=True)
+    return SourceRecipe(lambda: PyAvSource(text), live=False)
 
 
 def expand_inputs(words: list[str]) -> list[Path]:
