@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument("--source", required=True, help="0, rtsp://..., or FILE")
     live.add_argument("--window", action=argparse.BooleanOptionalAction, default=True, help="show a window")
     live.add_argument("--web", metavar="HOST:PORT", help="serve the dashboard")
-    live.add_argument("--token", help="dashboard token; required for any address but loopback")
+    live.add_argument("--web-token", help="dashboard token; required for any address but loopback")
     live.add_argument("--record", type=Path, metavar="DIR", help="write events.jsonl, run.json, overlay.mp4")
     live.add_argument("--seconds", type=float, help="stop after this long")
     _pipeline_flags(live)
@@ -150,7 +150,7 @@ def _process(args: argparse.Namespace) -> int:
 def _live(args: argparse.Namespace) -> int:
     from stream_mer.app.live import LiveOptions, live
 
-    options = LiveOptions(args.source, args.window, args.web, args.token, args.record, args.seconds)
+    options = LiveOptions(args.source, args.window, args.web, args.web_token, args.record, args.seconds)
     return live(options, _settings(args))
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from stream_mer.app.compose import DetectorFactory, build_plan, threshold_of
+from stream_mer.app.dashboard import dashboard
 from stream_mer.app.networks import pick_networks
 from stream_mer.app.recorded import recording_sinks, require_writable
 from stream_mer.app.sources import open_source
+from stream_mer.capture.redact import redact
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
 from stream_mer.pipeline.threads import ThreadedRun
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.sinks.history import DrawSettings
-from stream_mer.sinks.preview import PreviewWindow
+from stream_mer.sinks.history import DrawSettings, Status
+from stream_mer.sinks.preview import PreviewWindow, require_display
 from stream_mer.sinks.progress import ProgressSink
 from stream_mer.types import Result, RunSummary
 
@@ -55,39 +58,39 @@ def live(options: LiveOptions, settings: Settings) -> int:
     networks = pick_networks(settings)
     detectors = DetectorFactory(settings, AssetStore(settings.assets))
     detectors.fetch()
-    stopper: list[Callable[[], None]] = []
-
-    def stop() -> None:
-        for request in stopper:
-            request()
-
     look = DrawSettings(threshold=threshold_of(settings, networks), redact=settings.redact)
-    sinks = [SinkRecipe("progress", ProgressSink)]
-    if options.record is not None:
-        require_writable(options.record)
-        sinks += recording_sinks(options.record, settings, networks, utc=_wall_clock)
-    if options.window:
-        sinks.append(SinkRecipe("window", lambda info: _Window(PreviewWindow(info.name, look), stop)))
-    if options.web is not None:
-        from stream_mer.app.dashboard import dashboard_sink
+    runs: list[ThreadedRun] = []  # the run is made last; sinks reach it through this
 
-        sinks.append(dashboard_sink(options.web, options.token, look))
-    plan = build_plan(recipe.build, settings, networks, detectors, sinks, lossy=True)
-    run = ThreadedRun(plan)
-    stopper.append(run.stop)
-    timer = threading.Timer(options.seconds, run.stop) if options.seconds is not None else None
-    if timer is not None:
-        timer.daemon = True
-        timer.start()
-    try:
+    def status() -> Status:
+        progress, dropped = runs[0].progress, runs[0].dropped
+        return Status(coverage=progress.tally.coverage, dropped=dropped)
+
+    with ExitStack() as stack:
+        sinks = [SinkRecipe("progress", ProgressSink)]
+        if options.record is not None:
+            require_writable(options.record)
+            sinks += recording_sinks(options.record, settings, networks, utc=_wall_clock)
+        if options.window:
+            require_display()
+            sinks.append(
+                SinkRecipe(
+                    "window",
+                    lambda info: _Window(PreviewWindow(info.name, look, status=status), runs[0].stop),
+                )
+            )
+        if options.web is not None:
+            name = redact(options.source)
+            sinks.append(stack.enter_context(dashboard(options.web, options.token, name, look, status)))
+        run = ThreadedRun(build_plan(recipe.build, settings, networks, detectors, sinks, lossy=True))
+        runs.append(run)
+        if options.seconds is not None:
+            timer = threading.Timer(options.seconds, run.stop)
+            timer.daemon = True
+            timer.start()
+            stack.callback(timer.cancel)
         summary = run.run()
-    finally:
-        if timer is not None:
-            timer.cancel()
-    print(
-        f"{summary.frames} frames, {sum(summary.frames_dropped.values())} lost, {summary.events} events, "
-        f"coverage {summary.coverage:.0%}"
-    )
+    lost = sum(summary.frames_dropped.values())
+    print(f"{summary.frames} frames, {lost} lost, {summary.events} events, coverage {summary.coverage:.0%}")
     for warning in summary.warnings:
         print(f"  note: {warning}")
     return 0

@@ -53,6 +53,11 @@ class ThreadedRun:
         """Counts so far; reading single values from another thread is safe."""
         return self._progress
 
+    @property
+    def dropped(self) -> int:
+        """Frames dropped so far because the stages after the capture were too slow."""
+        return self._to_face.dropped
+
     def stop(self) -> None:
         """Ask for an orderly end: what was captured is still delivered. Callable from any thread."""
         with self._lock:
@@ -117,7 +122,7 @@ class ThreadedRun:
                 body()
             except Closed:
                 pass
-            except Exception as error:  # the thread border
+            except Exception as error:  # noqa: BLE001  (the thread border)
                 self._fail(name, error)
 
         return threading.Thread(target=border, name=name, daemon=True)
