@@ -26,7 +26,7 @@ def draw(result: Result, history: History) -> ImageU8:
     """
     img = result.frame.rgb.copy()
     settings = history.settings
-    layout = Layout.of(*img.shape[:2], faces=len(history.faces), insets=settings.insets)
+    layout = Layout.of(*img.shape[:2], faces=len(history.faces), insets=settings.insets, strip=settings.strip)
     if settings.redact:
         redact(img, history)
     for track in result.tracks:
@@ -147,7 +147,10 @@ def _draw_banners(img: ImageU8, history: History, layout: Layout) -> None:
         detail = f"{round((mark.offset_ns - mark.onset_ns) / 1e6)} ms at {clock_text(mark.event.onset_ns)}"
         colour = LABEL_COLOURS[mark.event.label]
         x = (taken if history.place == "left" else 0) + pad + (mark.slot % columns) * (column + pad)
-        y = layout.bottom - (1 + mark.slot // columns) * (height + pad)
+        row = mark.slot // columns
+        y = layout.bottom - (1 + row) * (height + pad)
+        if row and layout.inset and history.place == "bottom":
+            y -= layout.plate[1] + pad
         bar, left = max(3, pad), x + max(3, pad) + 1.5 * pad
         canvas.panel(img, x, y, x + column, y + height, alpha=0.82, radius=pad)
         canvas.fill(img, x + pad / 2, y + pad, x + pad / 2 + bar, y + height - pad, colour)

@@ -31,6 +31,7 @@ class DrawSettings:
         banner_s: seconds an event's banner stays, at least 1.
         redact: faces are made unrecognisable everywhere in the picture, insets included.
         insets: show each face's LR picture and what it was super-resolved to.
+        strip: show the score strip.
     """
 
     threshold: float = 0.5
@@ -38,6 +39,7 @@ class DrawSettings:
     banner_s: float = 2.5
     redact: bool = False
     insets: bool = True
+    strip: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -194,11 +196,11 @@ class History:
         """
         if not self.settings.insets or not result.tracks:
             return
-        layout = Layout.of(*result.frame.rgb.shape[:2], faces=len(self._faces))
+        layout = Layout.of(*result.frame.rgb.shape[:2], faces=len(self._faces), strip=self.settings.strip)
         slots, boxes = [face.slot for face in self._faces.values()], [track.box for track in result.tracks]
         cost = {place: layout.covered(place, slots, boxes) for place in PLACES}
         best = min(PLACES, key=lambda place: cost[place])
-        margin = 0.04 * sum(box.width * box.height for box in boxes)
+        margin = 0.0 if self._first_face else 0.02 * sum(box.width * box.height for box in boxes)
         if cost[self.place] - cost[best] <= margin:
             self._better_since = None
         elif self._better_since is None and not self._first_face:

@@ -9,7 +9,37 @@ from stream_mer.errors import OutputError
 from stream_mer.sinks.draw import draw
 from stream_mer.sinks.history import DrawSettings, History, Status
 from stream_mer.sinks.video import VideoWriter
-from stream_mer.types import Result, RunSummary
+from stream_mer.types import ImageU8, Result, RunSummary
+
+
+class Painter:
+    """Turns results into overlay pictures, one after the other; for sinks that live elsewhere.
+
+    Args:
+        settings: how it looks, and whether faces are redacted.
+        status: asked once a frame for what the pipeline knows (coverage, drops, latency); called in
+            the painting thread.
+    """
+
+    def __init__(
+        self, settings: DrawSettings | None = None, *, status: Callable[[], Status] | None = None
+    ) -> None:
+        self._history = History(settings)
+        self._status = status
+
+    @property
+    def now_ns(self) -> int:
+        """Time of the last result on a line that goes on over reconnects."""
+        return self._history.now_ns
+
+    def remember(self, result: Result) -> None:
+        """Take a result that will not be painted, so that the next picture knows of it."""
+        self._history.push(result, status=self._status() if self._status else None)
+
+    def paint(self, result: Result) -> ImageU8:
+        """``(H, W, 3)`` uint8 RGB of the frame's size, owned by the caller."""
+        self.remember(result)
+        return draw(result, self._history)
 
 
 class OverlaySink:
@@ -38,9 +68,8 @@ class OverlaySink:
         status: Callable[[], Status] | None = None,
     ) -> None:
         self.path = Path(path)
-        self._history = History(settings)
+        self._painter = Painter(settings, status=status)
         self._fps_hint = fps_hint
-        self._status = status
         self._writer: VideoWriter | None = None
         self._closed = False
         try:  # the size is known with the first frame only, but a bad place should be known now
@@ -62,13 +91,12 @@ class OverlaySink:
             raise OutputError(f"the video {self.path} is already closed; nothing can be added to it")
         if result.repeated:  # its frame is in the video already; the event log has what is new
             return
-        self._history.push(result, status=self._status() if self._status else None)
-        picture = draw(result, self._history)
+        picture = self._painter.paint(result)
         if self._writer is None:
             height, width = picture.shape[:2]
             self._writer = VideoWriter(self.path, width, height, fps_hint=self._fps_hint)
         # Display time goes on over a reconnect, where the source's own clock may start again.
-        self._writer.write(picture, self._history.now_ns)
+        self._writer.write(picture, self._painter.now_ns)
 
     def close(self, summary: RunSummary | None) -> None:  # noqa: ARG002 - the protocol's signature
         """Finish the file, also after a failed run; idempotent.

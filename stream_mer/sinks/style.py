@@ -37,7 +37,7 @@ class Layout:
     inset: int
 
     @staticmethod
-    def of(height: int, width: int, *, faces: int = 1, insets: bool = True) -> Layout:
+    def of(height: int, width: int, *, faces: int = 1, insets: bool = True, strip: bool = True) -> Layout:
         """Proportions for a picture with so many faces.
 
         ``base`` keeps upright phone video from getting giant letters.
@@ -53,7 +53,7 @@ class Layout:
             pad=max(2, round(0.008 * base + 1)),
             line=max(1, round(base / 400)),
             lane=min(max(10, round(0.052 * base + 8)), max(8, round(0.24 * height / lanes))),
-            lanes=lanes,
+            lanes=lanes if strip else 0,
             inset=max(32, side) if insets and base >= 160 else 0,
         )
 
@@ -69,7 +69,9 @@ class Layout:
 
     @property
     def bottom(self) -> int:
-        """Row where the score strip begins; the picture's height if it is too small for one."""
+        """Row where the score strip begins; the picture's height where there is none or no room."""
+        if not self.lanes:
+            return self.height
         top = self.height - self.lane * self.lanes - self.axis
         return self.height if top < self.height // 3 or self.width < 8 * self.text else top
 
@@ -95,11 +97,11 @@ class Layout:
         return (x, y) if x >= 0 and y >= self.top and y + h <= self.bottom else None
 
     def covered(self, place: Place, slots: Iterable[int], boxes: Iterable[Box]) -> float:
-        """Px of faces (with some hair and chin) that the plates would hide."""
+        """Px of faces (with hair, ears and chin) that the plates would hide."""
         w, h = self.plate
         corners = [corner for slot in slots if (corner := self.plate_at(place, slot))]
         return sum(
-            max(0.0, min(box.x1, x + w) - max(box.x0, x))
+            max(0.0, min(box.x1 + 0.15 * box.width, x + w) - max(box.x0 - 0.15 * box.width, x))
             * max(0.0, min(box.y1 + 0.2 * box.height, y + h) - max(box.y0 - 0.3 * box.height, y))
             for box in boxes
             for x, y in corners

@@ -227,7 +227,7 @@ def test_redaction_holds_while_a_face_is_lost_for_a_moment() -> None:
 
 
 def test_stroke_font_serves_where_opencv_has_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canvas, "_font", lambda bold: None)  # noqa: ARG005
+    monkeypatch.setattr(canvas, "_font", lambda bold: None)
     img = np.zeros((40, 300, 3), np.uint8)
     canvas.text(img, 5, 25, "surprise 92 % · SR ×4 → é", 16, bold=True)
     width = canvas.text_width("surprise 92 % · SR ×4 → é", 16, bold=True)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import http.client
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from web_samples import event, result
+
+pytest.importorskip("uvicorn", reason="the extra 'web' is not installed")
+
+from stream_mer.errors import ConfigError
+from stream_mer.web.dashboard import Dashboard
+from stream_mer.web.live_state import LiveState
+from stream_mer.web.server import WebServer
+from stream_mer.web.sink import WebSink
+
+WAIT_S = 20
+
+
+@pytest.fixture
+def camera() -> Iterator[LiveState]:
+    """A camera that delivers 50 results a second until the test ends."""
+    state, stop = LiveState("door"), threading.Event()
+
+    def deliver() -> None:
+        sink = WebSink(state, lambda item: item.frame.rgb)
+        for index in range(100_000):
+            sink.write(
+                result(index, scores=((index * 40, 0.3),), events=(event(40 * index),) if index == 5 else ())
+            )
+            if stop.wait(0.02):
+                return
+
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    yield state
+    stop.set()
+    thread.join(WAIT_S)
+
+
+@pytest.fixture
+def server(camera: LiveState) -> Iterator[WebServer]:
+    made = WebServer(Dashboard([camera]), "127.0.0.1", 0)
+    made.start()
+    yield made
+    made.stop()
+
+
+def connect(server: WebServer) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT_S)
+
+
+def test_live_stream_delivers_picture_after_picture(server: WebServer) -> None:
+    connection = connect(server)
+    connection.request("GET", "/camera/0/stream.mjpg")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    data = b""
+    while data.count(b"--frame") < 4:
+        data += answer.read(1000)
+    connection.close()
+
+
+def test_stop_is_bounded_while_somebody_watches(server: WebServer) -> None:
+    connection = connect(server)
+    connection.request("GET", "/camera/0/stream.mjpg")
+    connection.getresponse().read(10)
+    before = time.monotonic()
+    assert server.stop()
+    assert time.monotonic() - before < 6
+    assert server.stop(), "idempotent"
+    assert not [t for t in threading.enumerate() if t.name == "web"]
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", server.port), 1).close()
+
+
+def test_taken_port_is_a_config_error(server: WebServer) -> None:
+    with pytest.raises(ConfigError, match=r"cannot serve the dashboard on 127\.0\.0\.1:\d+: Addr"):
+        WebServer(Dashboard([]), "127.0.0.1", server.port)
+    with pytest.raises(ConfigError, match="cannot serve the dashboard"):
+        WebServer(Dashboard([]), "127.0.0.1", 70_000)
+
+
+def test_off_loopback_needs_a_token() -> None:
+    with pytest.raises(ConfigError, match="without a token"):
+        WebServer(Dashboard([]), "0.0.0.0", 0)
+    made = WebServer(Dashboard([], token="t"), "0.0.0.0", 0, token="t")
+    assert made.url.endswith("/?token=t")
+    assert made.stop(), "never started, yet stopped without fuss"
+
+
+def test_page_works_in_a_browser(server: WebServer, tmp_path: Path) -> None:
+    """The page as a browser builds it, scripts run under their content policy."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium here (apt-get install chromium)")
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
+    flags += ["--virtual-time-budget=2000", "--dump-dom"]
+    done = subprocess.run(
+        [browser, *flags, server.url], capture_output=True, text=True, timeout=60, check=False
+    )
+    page = done.stdout
+    assert ">door</h2>" in page, done.stderr[-2000:]
+    assert 'class="pill running"' in page
+    assert '<span class="what">surprise</span>' in page
+    assert ">live</span>" in page
+    assert "Content Security Policy" not in done.stderr
