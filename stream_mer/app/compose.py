@@ -55,6 +55,17 @@ def threshold_of(settings: Settings, networks: Networks) -> float:
     return settings.threshold if settings.threshold is not None else networks.calibration.threshold
 
 
+def spotter_settings(settings: Settings, threshold: float) -> SpotterSettings:
+    """What the spotter needs of the settings."""
+    longest = max(duration_ladder(settings.min_duration_s, settings.max_duration_s))
+    return SpotterSettings(
+        threshold=threshold,
+        min_ns=round(settings.min_duration_s * 1e9),
+        max_ns=round(settings.max_duration_s * 1e9),
+        hold_ns=longest // 2 + REFERENCE_NS,
+    )
+
+
 def wants_sr(mode: str) -> Callable[[float], bool]:
     """From a face's width in frame px: does it go through LR and SR?"""
     if mode == "auto":
@@ -81,18 +92,12 @@ def build_plan(
         return FaceStep(detectors.build(info), tracker, wants_sr(settings.sr))
 
     def infer(info: SourceInfo) -> InferStep:
-        spotting = SpotterSettings(
-            threshold=threshold,
-            min_ns=round(settings.min_duration_s * 1e9),
-            max_ns=round(settings.max_duration_s * 1e9),
-            hold_ns=max(ladder) // 2 + REFERENCE_NS,
-        )
         return InferStep(
             super_resolver=networks.open_super_resolver(),
             classifier=networks.open_classifier(),
             temperature=networks.calibration.temperature,
             windower=Windower(ladder),
-            spotter=Spotter(spotting, info.name, info.digest),
+            spotter=Spotter(spotter_settings(settings, threshold), info.name, info.digest),
         )
 
     def summarise(progress: Progress) -> RunSummary:

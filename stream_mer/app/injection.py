@@ -1,0 +1,143 @@
+"""Real video with micro-expressions injected into it: exact truth on real skin, light and motion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from stream_mer.capture.pyav import PyAvSource
+from stream_mer.core.metrics import Interval
+from stream_mer.protocols import FaceDetector, Source
+from stream_mer.synth.inject import Injector, draw_injections
+from stream_mer.synth.landmarks import pose_keypoints
+from stream_mer.synth.mesh import MeshRun, fit_mesh
+from stream_mer.synth.pulse import Version
+from stream_mer.synth.spec import TrueEvent
+from stream_mer.types import ArrayF64, Frame, SourceInfo
+
+MIN_FACE_SCORE = 0.5
+EVENT_RATE = 20.0
+"""Injected events a minute: one every three seconds, far enough apart to be told from one another."""
+FRAMES_SEEN = 3.0
+"""Events shorter than this many frames are not injected: no method could see them at that frame rate."""
+
+
+@dataclass(slots=True)
+class MeshFollower:
+    """The strongest face's mesh in every frame: found by detection, then followed from frame to frame."""
+
+    detector: FaceDetector
+    run: MeshRun
+    _last: ArrayF64 | None = None
+
+    def mesh(self, frame: Frame) -> ArrayF64 | None:
+        """``(468, 3)`` in frame px, or None without a clear face."""
+        points = self._last
+        if points is None:
+            found = self.detector.detect(frame.rgb)
+            if not found:
+                return None
+            keypoints, rounds = found[0].keypoints, 2
+        else:
+            keypoints, rounds = pose_keypoints(points), 1
+        mesh, score = fit_mesh(frame.rgb, keypoints, self.run, rounds)
+        self._last = mesh if score >= MIN_FACE_SCORE else None
+        return self._last
+
+
+@dataclass(slots=True)
+class InjectedSource:
+    """A Source around a recording: same frames and times, with micro-expressions in the strongest face.
+
+    ``seen`` grows with the times of the frames that had a face; ``truth`` gives the events that were
+    wholly visible.
+    """
+
+    source: Source
+    follower: MeshFollower
+    injector: Injector
+    seen: list[tuple[int, bool]] = field(default_factory=list)
+
+    @property
+    def info(self) -> SourceInfo:
+        return self.source.info
+
+    @property
+    def losses(self) -> Mapping[str, int]:
+        return self.source.losses
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self.source.warnings
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self.source:
+            mesh = self.follower.mesh(frame)
+            self.seen.append((frame.pts_ns, mesh is not None))
+            if mesh is None:
+                yield frame
+                continue
+            yield Frame(
+                frame.index, frame.pts_ns, self.injector.apply(frame.rgb, frame.pts_ns, mesh), frame.epoch
+            )
+
+    def interrupt(self) -> None:
+        self.source.interrupt()
+
+    def close(self) -> None:
+        self.source.close()
+        self.follower.detector.close()
+
+    def truth(self) -> tuple[TrueEvent, ...]:
+        """The injected events whose every frame, and one before and after, showed the face."""
+        times = np.array([t for t, _ in self.seen], np.int64)
+        face = np.array([f for _, f in self.seen], bool)
+
+        def visible(span: Interval) -> bool:
+            first, last = np.searchsorted(times, span)
+            inside = face[max(0, first - 1) : last + 1]
+            return last < len(times) and len(inside) > FRAMES_SEEN and bool(inside.all())
+
+        return tuple(e for e in self.injector.events if visible((e.onset_ns, e.offset_ns)))
+
+
+def inject_into(
+    video: Path,
+    detector: Callable[[SourceInfo], FaceDetector],
+    run: MeshRun,
+    seed: int,
+    *,
+    durations_s: tuple[float, float],
+    peaks: tuple[float, float],
+    version: Version = "test",
+) -> InjectedSource:
+    """Open a recording with events drawn at random into it.
+
+    Args:
+        video: the recording.
+        detector: builds the detector for its size.
+        run: the landmark network's run function.
+        seed: the same seed injects the same.
+        durations_s: shortest and longest event; the shortest is raised to what the frame rate shows.
+        peaks: smallest and largest peak displacement, face widths.
+        version: family of warps and pulses; 'test' differs from what trains.
+
+    Raises:
+        SourceError: the recording cannot be read.
+    """
+    source = PyAvSource(video)
+    info = source.info
+    fps = info.fps_nominal or 25.0
+    low = min(max(durations_s[0], FRAMES_SEEN / fps), durations_s[1])
+    events = draw_injections(
+        seed,
+        info.duration_s or 10.0,
+        EVENT_RATE,
+        durations_s=(low, durations_s[1]),
+        peaks=peaks,
+        version=version,
+    )
+    return InjectedSource(source, MeshFollower(detector(info), run), Injector(events, seed, version))
