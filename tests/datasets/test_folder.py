@@ -97,9 +97,7 @@ def test_message_names_file_row_and_mend(tmp_path: Path, row: str, message: str)
 
 def test_more_problems_are_counted_and_repeats_found(tmp_path: Path) -> None:
     rows = "a,smile.mp4,1,,2,others,,25\na,smile.mp4,1,,3,others,,25\nb,none,1,,3,others,,25\n"
-    with pytest.raises(
-        ConfigError, match=r"row 3: same clip and onset as row 2\nremove one of them\n1 more rows"
-    ):
+    with pytest.raises(ConfigError, match=r"row 3: same clip and onset as row 2\nremove .*\n1 more row has"):
         read_folder(folder(tmp_path, rows))
 
 
