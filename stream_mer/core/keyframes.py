@@ -19,7 +19,7 @@ from math import exp
 import numpy as np
 
 from stream_mer.core.geometry import compose
-from stream_mer.core.registration import PIVOT, REACH, Fit, KeyFrame, key_frame, look, register
+from stream_mer.core.registration import PIVOT, REACH, Fit, KeyFrame, coarser, key_frame, look, register
 from stream_mer.core.warp import Patch
 from stream_mer.types import ArrayF64, ImageU8, Similarity
 
@@ -37,6 +37,8 @@ class KeyFrameSettings:
     """A key frame is worn when ``1 - correlation`` exceeds factor x its best + margin."""
     patience_s: float = 0.1
     """Key frames change hands at most this often."""
+    min_key_quality: float = 0.75
+    """A face that resembles its key frame less than this does not become a key frame itself."""
     carry_s: float = 4.0
     """Time in which a carried offset melts to 1/e."""
     anchor_memory_s: float = 8.0
@@ -88,24 +90,23 @@ class FaceRegistration:
         self._since_change_s += dt_s
         patch = look(rgb, start)
         inner_start = compose(start, fraction(self._anchor).inverse())
-        fit = register(
-            patch, self._keys[self._active], compose(inner_start, self._carry.inverse()), self._turn
-        )
+        fit = self._fit(patch, self._active, inner_start)
+        if self._worn(fit):
+            fit = self._search(patch, inner_start, fit)
         inner = compose(fit.pose, self._carry)
         if self._fresh:  # the first comparison tells how good this key frame can be
             self._best, self._fresh = fit.quality, False
         self._best = max(self._best, fit.quality)
-        worn = 1 - fit.quality > s.loss_factor * (1 - self._best) + s.loss_margin
-        if worn and fit.inside > 0.9 and self._since_change_s >= s.patience_s:
-            self._since_change_s = 0.0
-            found = self._best_other(patch, inner, fit)
-            if found is not None:
-                self._active, fit = found
+        if self._worn(fit) and fit.inside > 0.9 and self._since_change_s >= s.patience_s:
+            other = self._best_other(patch, inner, fit)
+            if other is not None:
+                self._active, fit = other
                 self._carry = compose(fit.pose.inverse(), inner)
-                self._best = fit.quality
-            elif fit.quality > 0.75:
+                self._best, self._since_change_s = fit.quality, 0.0
+            elif fit.converged and fit.quality > s.min_key_quality:
                 self._remember(key_frame(patch, inner))
                 fit = replace(fit, turn=(0.0, 0.0))
+                self._since_change_s = 0.0
         self._used[self._active], self._turn = self._clock, fit.turn
         if dt_s > 0:
             self._carry = fraction(deviation(self._carry) * exp(-dt_s / s.carry_s))
@@ -135,13 +136,31 @@ class FaceRegistration:
         if settle:
             self._anchor = self._detected.copy()
 
+    def _worn(self, fit: Fit) -> bool:
+        s = self._settings
+        return 1 - fit.quality > s.loss_factor * (1 - self._best) + s.loss_margin
+
+    def _fit(self, patch: Patch, i: int, inner: Similarity) -> Fit:
+        start = compose(inner, self._carry.inverse())
+        return register(patch, self._keys[i].fine, start, self._turn)
+
+    def _search(self, patch: Patch, inner_start: Similarity, fit: Fit) -> Fit:
+        """The best of the active key frame's fits from further off: predicted and last pose, blurred."""
+        blurred, key = coarser(patch, inner_start), self._keys[self._active]
+        for inner in (inner_start, self._inner):
+            rough = register(blurred, key.coarse, compose(inner, self._carry.inverse()), self._turn)
+            other = register(patch, key.fine, rough.pose, rough.turn)
+            if other.quality > fit.quality + 1e-4:
+                fit = other
+        return fit
+
     def _best_other(self, patch: Patch, inner: Similarity, fit: Fit) -> tuple[int, Fit] | None:
         found: tuple[int, Fit] | None = None
         bar = fit.quality + 0.25 * (1 - fit.quality)
         for i, key in enumerate(self._keys):
             if i == self._active:
                 continue
-            other = register(patch, key, inner)
+            other = register(patch, key.fine, inner)
             if other.quality > bar:
                 found, bar = (i, other), other.quality
         return found

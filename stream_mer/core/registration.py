@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_mer.core.geometry import compose
-from stream_mer.core.warp import Patch, cut, gather, grey, resample
+from stream_mer.core.warp import Patch, cut, gather, grey, resample, smoothed
 from stream_mer.types import HR_SIZE, ArrayF32, ImageU8, Similarity
 
 GRID = 64
 """Side of the grid of grey samples over the crop."""
 CELL = HR_SIZE / GRID
 BLUR_CELLS = 0.35
+COARSE_CELLS = 2.5
 BLUR_MIN_PX = 0.6
 """Frame px; below, linear interpolation would pull the pose towards whole pixels."""
 PIVOT = (64.0, 48.0)
@@ -31,6 +32,8 @@ REACH = 32.0
 """Canonical px at which rotation and scale are weighed against translation."""
 MAX_ITERATIONS = 8
 STOP_PX = 0.004
+TURN_LIMIT = 9.0
+"""Canonical px at ``TURN_REACH``: a turn of 37 degrees against the key frame."""
 TURN_RIDGE = 0.002
 """How strongly the head is supposed not to turn, as a share of what translation weighs."""
 _DIAGONAL = np.diag_indices(8)
@@ -73,12 +76,20 @@ TURN_REACH = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFrame:
+class Template:
     """What the rigid skin looked like: grey values ``(N,)``, how they change ``(N, 8)``, their mean."""
 
     values: ArrayF32
     jacobian: ArrayF32
     mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrame:
+    """A face to be found again: sharp for precision, blurred for a start that is far off."""
+
+    fine: Template
+    coarse: Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +119,20 @@ def look(rgb: ImageU8, pose: Similarity, margin_px: float = 8.0) -> Patch:
     cell_px = CELL * pose.scale
     reduce = max(1, int(cell_px / 3))
     patch = cut(rgb, pose, reduce=reduce, margin=margin_px * pose.scale / reduce + 3)
-    return grey(patch, max(BLUR_MIN_PX, BLUR_CELLS * cell_px / reduce))
+    return smoothed(grey(patch), max(BLUR_MIN_PX, BLUR_CELLS * cell_px / reduce))
+
+
+def coarser(patch: Patch, pose: Similarity) -> Patch:
+    """A patch from ``look`` blurred so far that a face may be found from further away."""
+    return smoothed(patch, COARSE_CELLS * CELL * pose.scale / patch.pitch)
 
 
 def key_frame(patch: Patch, pose: Similarity) -> KeyFrame:
-    """Remember the face at ``pose``."""
+    """Remember the face at ``pose``; the patch is from ``look``."""
+    return KeyFrame(_template(patch, pose), _template(coarser(patch, pose), pose))
+
+
+def _template(patch: Patch, pose: Similarity) -> Template:
     picture = resample(patch, pose, GRID)
     du = np.gradient(picture, CELL, axis=1).ravel()[_INDEX]
     dv = np.gradient(picture, CELL, axis=0).ravel()[_INDEX]
@@ -121,16 +141,16 @@ def key_frame(patch: Patch, pose: Similarity) -> KeyFrame:
     rz = _Z / TURN_REACH
     rigid = [du * ru + dv * rv, dv * ru - du * rv, du, dv]
     columns = [*rigid, values - values.mean(), np.ones_like(du), du * rz, dv * rz]
-    return KeyFrame(values, np.stack(columns, 1).astype(np.float32), float(values.mean()))
+    return Template(values, np.stack(columns, 1).astype(np.float32), float(values.mean()))
 
 
-def register(patch: Patch, key: KeyFrame, start: Similarity, turn: tuple[float, float] = (0.0, 0.0)) -> Fit:
+def register(patch: Patch, key: Template, start: Similarity, turn: tuple[float, float] = (0.0, 0.0)) -> Fit:
     """Find the pose at which the patch looks like the key frame.
 
     Args:
-        patch: from ``look``.
+        patch: from ``look`` for a fine template, ``coarser`` for a coarse one.
         key: the face to find.
-        start: a pose within about 8 canonical px.
+        start: a pose within about 6 canonical px for a fine template, twice that for a coarse one.
         turn: yaw and pitch against the key frame to start from, as ``Fit.turn``.
     """
     pose, gain, offset, converged = start, np.float32(1.0), np.float32(0.0), False
@@ -150,7 +170,9 @@ def register(patch: Patch, key: KeyFrame, start: Similarity, turn: tuple[float, 
         normal[_DIAGONAL] += normal[_DIAGONAL] * 1e-6 + _RIDGE * ridge + 1e-3
         step = np.linalg.solve(normal, aim)
         motion: NDArray[np.float64] = np.asarray(step[[0, 1, 2, 3, 6, 7]] / float(gain), np.float64)
-        pose, yaw, pitch = _undo(pose, motion), yaw - float(motion[4]), pitch - float(motion[5])
+        pose = _undo(pose, motion)
+        yaw = min(max(yaw - float(motion[4]), -TURN_LIMIT), TURN_LIMIT)
+        pitch = min(max(pitch - float(motion[5]), -TURN_LIMIT), TURN_LIMIT)
         gain, offset = gain + np.float32(step[4]), offset + np.float32(step[5] - step[4] * key.mean)
         values = _values(patch, pose, yaw, pitch)
         if not 0.2 < gain < 5:

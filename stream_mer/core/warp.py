@@ -23,7 +23,7 @@ from stream_mer.types import HR_SIZE, ArrayF32, ArrayF64, ImageU8, Similarity
 HALF_PIXEL_FILTER = np.array([-1.0, 9.0, 9.0, -1.0], np.float32) / 16.0
 """Catmull-Rom weights half way between two pixels. Source: Keys 1981 with a = -0.5, t = 1/2."""
 SUPERSAMPLE_ABOVE = 1.2
-"""Frame pixels an output pixel may span before it is made of 2x2 samples."""
+"""Frame pixels between samples above which there are twice as many each way, against aliasing."""
 DOUBLE_BELOW = 0.8
 """Frame pixels between averaged samples below which the frame is doubled. Source: measured against
 the exact sampler; above, doubling costs time and gains less than 0.25 grey levels."""
@@ -65,7 +65,9 @@ def sample(rgb: ImageU8, pose: Similarity, size: int) -> ImageU8:
 def sample_f32(rgb: ImageU8, pose: Similarity, size: int) -> ArrayF32:
     """``sample`` without the final rounding: ``(size, size, 3)`` float32."""
     step = HR_SIZE / size * pose.scale  # frame px an output pixel spans
-    sub = max(HR_SIZE // size, 1 if step <= SUPERSAMPLE_ABOVE else 2)
+    sub = max(1, HR_SIZE // size)
+    if step > SUPERSAMPLE_ABOVE * sub:
+        sub *= 2
     reduce = max(1, int(step / sub))
     patch = cut(rgb, pose, reduce=reduce)
     if step <= max(SUPERSAMPLE_ABOVE, DOUBLE_BELOW * (HR_SIZE // size)):
@@ -114,12 +116,15 @@ def doubled(patch: Patch) -> Patch:
     return Patch(out, patch.x0, patch.y0, patch.pitch / 2)
 
 
-def grey(patch: Patch, blur_px: float) -> Patch:
-    """Luminance of a patch, smoothed by a Gaussian of ``blur_px`` of its own pixels (0: not at all)."""
-    luminance = cv2.cvtColor(patch.pixels, cv2.COLOR_RGB2GRAY)
-    if blur_px > 0:
-        luminance = cv2.GaussianBlur(luminance, (0, 0), blur_px, borderType=cv2.BORDER_REPLICATE)
-    return Patch(luminance, patch.x0, patch.y0, patch.pitch)
+def grey(patch: Patch) -> Patch:
+    """Luminance of a colour patch."""
+    return Patch(cv2.cvtColor(patch.pixels, cv2.COLOR_RGB2GRAY), patch.x0, patch.y0, patch.pitch)
+
+
+def smoothed(patch: Patch, blur_px: float) -> Patch:
+    """The same patch, blurred by a Gaussian of ``blur_px`` of its own pixels."""
+    blurred = cv2.GaussianBlur(patch.pixels, (0, 0), blur_px, borderType=cv2.BORDER_REPLICATE)
+    return Patch(blurred, patch.x0, patch.y0, patch.pitch)
 
 
 def resample(patch: Patch, pose: Similarity, size: int) -> ArrayF32:

@@ -31,6 +31,8 @@ class Shape:
     gain: float = 1.0
     bump: tuple[float, float, float, float, float] | None = None
     """Local motion: centre u, v; displacement du, dv; radius (sigma)."""
+    build: tuple[float, float, float, float] = (60.0, 80.0, 55.0, 12.0)
+    """Half axes of the head (across, along, deep) and height of the nose, canonical px."""
 
 
 STILL = Shape()
@@ -49,17 +51,18 @@ class Script:
         return self.shapes[i] if self.shapes else STILL
 
 
-def depth(points: ArrayF64) -> ArrayF64:
-    """Height of the face over the plane of the ears, canonical px: an ellipsoid with a nose."""
-    du, dv = (points[..., 0] - 64) / 60, (points[..., 1] - 60) / 80
-    head = 55 * np.sqrt(np.clip(1 - du**2 - dv**2, 0.02, None))
-    nose = 12 * np.exp(-(((points[..., 0] - 64) / 8) ** 2) - ((points[..., 1] - 66) / 10) ** 2)
-    return np.asarray(head + nose - 45)
+def depth(points: ArrayF64, build: tuple[float, float, float, float]) -> ArrayF64:
+    """Height of the face over the plane of its features, canonical px: an ellipsoid with a nose."""
+    across, along, deep, nose = build
+    du, dv = (points[..., 0] - 64) / across, (points[..., 1] - 60) / along
+    head = deep * np.sqrt(np.clip(1 - du**2 - dv**2, 0.02, None))
+    tip = np.exp(-(((points[..., 0] - 64) / 8) ** 2) - ((points[..., 1] - 66) / 10) ** 2)
+    return np.asarray(head + nose * tip - 0.85 * deep)
 
 
 def project(points: ArrayF64, shape: Shape) -> ArrayF64:
     """Where canonical points go when the head turns."""
-    z = depth(points)[..., None]
+    z = depth(points, shape.build)[..., None]
     turn = np.array([shape.yaw, shape.pitch])
     return np.asarray(CENTRE + (points - CENTRE) * np.cos(turn) + z * np.sin(turn))
 
@@ -74,11 +77,12 @@ def _sources(points: ArrayF64, shape: Shape) -> ArrayF64:
     turn = np.array([shape.yaw, shape.pitch])
     p = points
     for _ in range(4 if turn.any() else 0):
-        p = CENTRE + (points - CENTRE - depth(p)[..., None] * np.sin(turn)) / np.cos(turn)
+        p = CENTRE + (points - CENTRE - depth(p, shape.build)[..., None] * np.sin(turn)) / np.cos(turn)
     p = p.copy()
     if shape.mouth:
         du, dv = (p[..., 0] - 64) / 16, (p[..., 1] - 89) / 9
-        p[..., 1] -= shape.mouth * dv * np.exp(-(du**2) - (dv / 1.6) ** 2)
+        opening = np.where(dv > 0, 1.0, 0.25)  # the jaw falls, the upper lip hardly rises
+        p[..., 1] -= shape.mouth * opening * dv * np.exp(-(du**2) - (dv / 1.6) ** 2)
     if shape.blink:
         for u in (44, 84):
             du, dv = (p[..., 0] - u) / 11, (p[..., 1] - 46) / 5
@@ -188,8 +192,11 @@ def script(
         np.clip(4 * smooth_noise(rng, frames, fps, 0.3), 0, 1) * 6 * np.abs(smooth_noise(rng, frames, fps, 4))
     )
     gain = 1 + 0.015 * np.sin(2 * np.pi * 7.3 * t) + 0.02 * smooth_noise(rng, frames, fps, 0.5)
+    build = tuple(
+        np.array([60.0, 80.0, 55.0, 12.0]) * rng.uniform([0.9, 0.9, 0.7, 0.5], [1.1, 1.1, 1.3, 1.5])
+    )
     shapes = [
-        Shape(*(float(x) for x in row))
+        Shape(*(float(x) for x in row), build=build)
         for row in zip(yaw, pitch, np.clip(blink, 0, 1), talk, gain, strict=True)
     ]
     return Script(fps, poses, shapes)
