@@ -97,15 +97,19 @@ class WindowPack:
             np.savez(file, **{f.name: np.array(getattr(self, f.name)) for f in fields(self)})  # type: ignore[arg-type]
 
 
-def load_packs(folder: Path) -> dict[str, NDArray[np.generic]]:
-    """All packs of a folder as one table of columns, in the order of file names.
+def load_packs(*folders: Path) -> dict[str, NDArray[np.generic]]:
+    """All packs of some folders as one table of columns, in the order of file names.
 
     Raises:
         ConfigError: there is none.
     """
-    files = sorted(folder.glob("*.npz"))
+    files = [file for folder in folders for file in sorted(folder.glob("*.npz"))]
     if not files:
-        raise ConfigError(f"no window packs (*.npz) in {folder}; make them first with 'train_classifier.py windows'")
+        places = ", ".join(map(str, folders))
+        raise ConfigError(
+            f"no window packs (*.npz) in {places}\n"
+            "make them first with scripts/make_clip_windows.py and make_video_windows.py"
+        )
     tables = []
     for file in files:
         with np.load(file) as archive:
@@ -129,7 +133,9 @@ def face_strips(frames: Iterable[Frame], detector: FaceDetector, *, min_s: float
             pts = np.array([row[0] for row in lane], np.int64)
             face_px = float(np.median([row[1].face_px for row in lane]))
             strips.append(
-                FaceStrip(pts, np.stack([row[2] for row in lane]), np.stack([row[3] for row in lane]), face_px)
+                FaceStrip(
+                    pts, np.stack([row[2] for row in lane]), np.stack([row[3] for row in lane]), face_px
+                )
             )
     return strips
 
@@ -156,7 +162,10 @@ class Budget:
 
 
 def hypotheses(
-    pts_ns: NDArray[np.int64], events: Sequence[Span], distractors: Sequence[Span], durations_ns: Iterable[int]
+    pts_ns: NDArray[np.int64],
+    events: Sequence[Span],
+    distractors: Sequence[Span],
+    durations_ns: Iterable[int],
 ) -> Iterator[Hypothesis]:
     """Every window the product could ask about at these frames, with its truth; doubtful ones left out.
 
@@ -178,7 +187,9 @@ def hypotheses(
                 yield item
 
 
-def _judge(centre: int, duration: int, events: Sequence[Span], distractors: Sequence[Span]) -> Hypothesis | None:
+def _judge(
+    centre: int, duration: int, events: Sequence[Span], distractors: Sequence[Span]
+) -> Hypothesis | None:
     start, stop = centre - duration // 2, centre + duration // 2
     near = -1
     for index, event in enumerate(events):

@@ -34,16 +34,19 @@ class FlowFeatures(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """``(N, 11, 32, 32)`` of ``RAW_CHANNELS`` -> ``(N, 17, 32, 32)`` of ``FEATURES``."""
-        flow, residual, confidence = raw.split((6, 3, 2), 1)
+        flow, residual, confidence = raw[:, :6], raw[:, 6:9], raw[:, 9:]
         stiff = self.rigid(flow, torch.cat([confidence, confidence[:, :1]], 1))
         own = flow - stiff
-        along_x, along_y = F.pad(own, (1, 1, 0, 0), mode="replicate"), F.pad(own, (0, 0, 1, 1), mode="replicate")
+        along_x, along_y = (
+            F.pad(own, (1, 1, 0, 0), mode="replicate"),
+            F.pad(own, (0, 0, 1, 1), mode="replicate"),
+        )
         dx = 0.5 * (along_x[..., 2:] - along_x[..., :-2])
         dy = 0.5 * (along_y[..., 2:, :] - along_y[..., :-2, :])
-        ux, vx = dx.split(3, 1)
-        uy, vy = dy.split(3, 1)
+        ux, vx = dx.chunk(2, 1)
+        uy, vy = dy.chunk(2, 1)
         strain = torch.sqrt(ux * ux + vy * vy + 0.5 * (uy + vx) ** 2 + 1e-8)
-        su, sv = stiff.split(3, 1)
+        su, sv = stiff.chunk(2, 1)
         motion = torch.sqrt(su * su + sv * sv + 1e-8)
         return torch.cat([own, strain, residual, confidence, motion], 1)
 
@@ -106,7 +109,7 @@ class Classifier(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """``(N, 3, 128, 128, 3)`` uint8 (pre, apex, post) -> ``(N, 6)`` logits."""
         features: Tensor = self.features(self.flow(pictures))
-        if len(self.columns) < len(FEATURES):
+        if self.columns.shape[0] < len(FEATURES):
             features = features.index_select(1, self.columns)
         logits: Tensor = self.net(features) + self.shift
         return logits

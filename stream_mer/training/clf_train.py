@@ -1,10 +1,10 @@
-"""Trains the classifier on measured windows: balanced drawing, augmentation in flow, honest choice of epoch."""
+"""Trains the classifier on measured windows: balanced drawing, augmented flow, honest choice of epoch."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from stream_mer.core.metrics import confusion_matrix, uar, uf1
 from stream_mer.training.clf_data import NONE
+from stream_mer.training.clf_judge import Judgement, Table, judge
 from stream_mer.training.clf_net import CLASSES, FEATURES, EventNet, FlowFeatures
-
-Table = Mapping[str, NDArray[np.generic]]
-"""Columns of a window pack (``clf_data.load_packs``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +33,9 @@ class ClassifierSettings:
     negatives_per_positive: float = 3.0
     real_share: float = 0.5
     """Share of the drawn negatives that come from real video."""
+    bf16: bool = True
+    """Multiply in bfloat16 while training: three times as fast on processors that have it."""
     features: tuple[str, ...] = FEATURES
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """How good scores are on a set of windows."""
-
-    average_precision: float
-    auc: float
-    uf1: float
-    uar: float
-    windows: int
-    positives: int
 
 
 def augment(raw: Tensor, generator: torch.Generator) -> Tensor:
@@ -91,7 +78,10 @@ class Drawer:
         self.positive = [rows[target == c] for c in range(NONE)]
         negative = target == NONE
         self.negative = {
-            flag: [rows[negative & (real == flag) & (kind == k)] for k in np.unique(kind[negative & (real == flag)])]
+            flag: [
+                rows[negative & (real == flag) & (kind == k)]
+                for k in np.unique(kind[negative & (real == flag)])
+            ]
             for flag in (False, True)
         }
         self.positives = int((~negative).sum())
@@ -116,7 +106,9 @@ class Drawer:
         return np.array([rng.choice(groups[w]) for w in which], np.intp)
 
 
-def scores_of(net: EventNet, raw: NDArray[np.float16], columns: Tensor, batch: int = 256) -> NDArray[np.float32]:
+def scores_of(
+    net: EventNet, raw: NDArray[np.generic], columns: Tensor, batch: int = 256
+) -> NDArray[np.float32]:
     """Logits ``(N, 6)`` of raw windows."""
     features = FlowFeatures()
     net.eval()
@@ -128,53 +120,34 @@ def scores_of(net: EventNet, raw: NDArray[np.float16], columns: Tensor, batch: i
     return np.concatenate(out) if out else np.zeros((0, len(CLASSES)), np.float32)
 
 
-def judge(logits: NDArray[np.float32], target: NDArray[np.generic]) -> Judgement:
-    """Event against none by average precision and ROC area; classes over the true events by UF1 and UAR."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    event = event_logit(logits)
-    is_event = np.asarray(target) != NONE
-    both = is_event.any() and not is_event.all()
-    matrix = confusion_matrix(
-        np.asarray(target)[is_event].astype(np.intp), logits[is_event, :NONE].argmax(1).astype(np.intp), NONE
-    )
-    return Judgement(
-        float(average_precision_score(is_event, event)) if both else float("nan"),
-        float(roc_auc_score(is_event, event)) if both else float("nan"),
-        uf1(matrix),
-        uar(matrix),
-        len(logits),
-        int(is_event.sum()),
-    )
-
-
-def event_logit(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log odds of 'some event' against 'none'."""
-    x = logits.astype(np.float64)
-    top = x[:, :NONE].max(1, keepdims=True)
-    return np.asarray(top[:, 0] + np.log(np.exp(x[:, :NONE] - top).sum(1)) - x[:, NONE])
-
-
-def train(table: Table, settings: ClassifierSettings, out: Path) -> Path:
+def train(table: Table, settings: ClassifierSettings, out: Path, *, stop_after: int | None = None) -> Path:
     """Train, keep the epoch that is best on the people set aside for choosing, and return its file.
 
     Writes ``log.csv``, ``config.json``, ``last.pt`` (to resume from) and ``best.pt`` into ``out``.
+
+    Args:
+        table: the window packs.
+        settings: how to train.
+        out: folder of the run; a run that is already there is continued.
+        stop_after: end before this epoch, to continue another time.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(settings), indent=1) + "\n")
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(settings.seed)  # of the first weights; each epoch is seeded again below
     columns = torch.tensor([FEATURES.index(name) for name in settings.features])
     net, features = EventNet(len(columns), settings.dropout), FlowFeatures()
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     drawer = Drawer(table, settings)
     raw_of = table["raw"]
-    rng = np.random.default_rng(settings.seed)
     first = next(drawer.epoch(np.random.default_rng(0)))
     many = np.concatenate([first, next(drawer.epoch(np.random.default_rng(1)))])
     x = features(torch.from_numpy(raw_of[many].astype(np.float32)))[:, columns]
     net.scale.copy_(1.0 / (x.square().mean((0, 2, 3)).sqrt() + 1e-3).view(1, -1, 1, 1))
     optimiser = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=settings.weight_decay)
     steps = sum(1 for _ in drawer.epoch(np.random.default_rng(0))) * settings.epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=steps, pct_start=0.15)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.rate, total_steps=steps, pct_start=0.15
+    )
     start, best = 0, -1.0
     if (out / "last.pt").is_file():
         state = torch.load(out / "last.pt", weights_only=True)
@@ -184,27 +157,35 @@ def train(table: Table, settings: ClassifierSettings, out: Path) -> Path:
         start, best = state["epoch"], state["best"]
     held = np.flatnonzero(table["part"] == "choose")
     held_raw, held_target = raw_of[held], table["target"][held]
-    for epoch in range(start, settings.epochs):
+    for epoch in range(start, min(settings.epochs, stop_after or settings.epochs)):
         generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
+        torch.manual_seed(settings.seed * 1000 + epoch)  # dropout
         net.train()
         losses = []
         for rows in drawer.epoch(np.random.default_rng((settings.seed, epoch))):
             raw = augment(torch.from_numpy(raw_of[rows].astype(np.float32)), generator)
             target = torch.from_numpy(table["target"][rows].astype(np.int64))
-            loss = F.cross_entropy(net(features(raw)[:, columns]), target, label_smoothing=settings.smoothing)
+            x = features(raw)[:, columns].to(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
+                logits = net(x)
+            loss = F.cross_entropy(logits.float(), target, label_smoothing=settings.smoothing)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         found = judge(scores_of(net, held_raw, columns), held_target)
         merit = found.average_precision + 0.5 * found.uf1
         _log(out / "log.csv", epoch, float(np.mean(losses)), found)
         if merit > best:
             best = merit
             torch.save({"net": net.state_dict(), "features": list(settings.features)}, out / "best.pt")
-        state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
+        state = {
+            "net": net.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "schedule": schedule.state_dict(),
+        }
         torch.save({**state, "epoch": epoch + 1, "best": best}, out / "last.pt")
     return out / "best.pt"
 
@@ -216,15 +197,6 @@ def load_net(file: Path) -> tuple[EventNet, Tensor]:
     net = EventNet(len(columns))
     net.load_state_dict(state["net"])
     return net.eval(), columns
-
-
-def fit_temperature(logits: NDArray[np.float32], target: NDArray[np.generic]) -> float:
-    """Temperature that minimises the log loss on held-out windows (Guo et al. 2017), 0.3..5."""
-    x = torch.from_numpy(logits.astype(np.float64))
-    y = torch.from_numpy(np.asarray(target).astype(np.int64))
-    candidates = np.geomspace(0.3, 5.0, 60)
-    loss = [float(F.cross_entropy(x / t, y)) for t in candidates]
-    return float(candidates[int(np.argmin(loss))])
 
 
 def _log(file: Path, epoch: int, loss: float, found: Judgement) -> None:

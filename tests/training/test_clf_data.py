@@ -1,0 +1,163 @@
+"""Training windows carry the right truth, and injected motion is exactly where it was put."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_mer.core.metrics import interval_iou
+from stream_mer.errors import ConfigError
+from stream_mer.training.clf_data import (
+    NEGATIVE_IOU,
+    NONE,
+    POSITIVE_IOU,
+    Budget,
+    FaceStrip,
+    Hypothesis,
+    Origin,
+    Span,
+    WindowPack,
+    add_strip,
+    choose,
+    drawn_durations,
+    hypotheses,
+    load_packs,
+)
+from stream_mer.training.clf_inject import Injection, dense_field, inject, resample_field
+
+MS = 1_000_000
+
+
+def times(fps: float, seconds: float) -> np.ndarray:
+    return np.rint(np.arange(int(fps * seconds)) * 1e9 / fps).astype(np.int64)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    fps=st.sampled_from([25.0, 30.0, 60.0, 120.0, 200.0]),
+    onset=st.integers(300, 1500),
+    length=st.integers(40, 500),
+    seed=st.integers(0, 99),
+)
+def test_truth_of_windows(fps: float, onset: int, length: int, seed: int) -> None:
+    event = Span(onset * MS, (onset + length) * MS, "disgust")
+    blink = Span(0, 250 * MS, "blink")
+    rng = np.random.default_rng(seed)
+    for item in hypotheses(times(fps, 2.5), [event], [blink], drawn_durations(rng)):
+        span = (item.centre_ns - item.duration_ns // 2, item.centre_ns + item.duration_ns // 2)
+        overlap = interval_iou(span, (event.onset_ns, event.offset_ns))
+        assert item.duration_ns >= 2.5e9 / fps * 0.999
+        if item.target == NONE:
+            assert overlap <= NEGATIVE_IOU
+            assert item.kind in ("near", "rest", "blink")
+            assert (item.event >= 0) == (item.kind == "near")
+        else:
+            assert item.target == 2
+            assert overlap >= POSITIVE_IOU * 0.99
+
+
+def test_every_long_enough_event_has_windows() -> None:
+    event = Span(800 * MS, 920 * MS, "surprise")
+    for fps in (30.0, 60.0, 200.0):
+        found = list(hypotheses(times(fps, 2.0), [event], [], drawn_durations(np.random.default_rng(0))))
+        assert any(h.target == 1 for h in found), fps
+
+
+def test_no_window_over_a_gap() -> None:
+    pts = times(50, 3)
+    pts = np.concatenate([pts[:70], pts[76:]])
+    for item in hypotheses(pts, [], [], [100 * MS]):
+        reach = item.duration_ns // 2 + 80 * MS
+        assert item.centre_ns + reach <= pts[69] + 1 or item.centre_ns - reach >= pts[70] - 1
+
+
+def test_choose_keeps_budgets() -> None:
+    items = [Hypothesis(i, 10, NONE, "rest", -1) for i in range(50)]
+    items += [Hypothesis(i, 10, 1, "positive", i % 2) for i in range(20)]
+    items += [Hypothesis(i, 10, NONE, "blink", -1) for i in range(9)]
+    kept = choose(items, Budget(positive=3, near=1, distractor=4, rest=7), np.random.default_rng(0))
+    assert [sum(h.kind == k for h in kept) for k in ("rest", "positive", "blink")] == [7, 6, 4]
+    assert [h.centre_ns for h in kept] == sorted(h.centre_ns for h in kept)
+
+
+def strip(count: int = 30, fps: float = 30.0) -> FaceStrip:
+    v, u = np.mgrid[0:128, 0:128]
+    picture = np.stack([128 + 60 * np.sin(u / 6.0) * np.cos(v / 7.0)] * 3, -1).astype(np.uint8)
+    lr = picture.reshape(32, 4, 32, 4, 3).mean((1, 3)).astype(np.uint8)
+    return FaceStrip(times(fps, count / fps), np.stack([picture] * count), np.stack([lr] * count), 100.0)
+
+
+def test_packs_round_trip(tmp_path: Path) -> None:
+    pack = WindowPack()
+    origin = Origin("clip1", "person1", "train", False, 30.0)
+    chosen = [Hypothesis(int(strip().pts_ns[15]), 120 * MS, 3, "positive", 0)]
+    seen: list[tuple[int, ...]] = []
+
+    def measure(windows: np.ndarray) -> np.ndarray:
+        seen.append(windows.shape)
+        return np.full((len(windows), 11, 32, 32), 0.25, np.float32)
+
+    paths = {"native": None, "lr": lambda lr: np.repeat(np.repeat(lr, 4, 1), 4, 2)}
+    add_strip(pack, origin, strip(), chosen, measure, paths)
+    pack.save(tmp_path / "a.npz")
+    WindowPack().save(tmp_path / "empty.npz")
+    table = load_packs(tmp_path)
+    assert seen == [(1, 3, 128, 128, 3)] * 2
+    assert table["path"].tolist() == ["native", "lr"]
+    assert table["target"].tolist() == [3, 3]
+    assert table["raw"].shape == (2, 11, 32, 32)
+    assert table["raw"].dtype == np.float16
+    with pytest.raises(ConfigError, match="no window packs"):
+        load_packs(tmp_path / "nowhere")
+
+
+def mesh() -> np.ndarray:
+    v, u = np.mgrid[0:22, 0:22]
+    return np.stack([20 + u.ravel() * 4.0, 14 + v.ravel() * 4.8], 1)
+
+
+def test_dense_field_follows_the_mesh_and_fades_outside() -> None:
+    points = mesh()
+    wanted = np.zeros((len(points), 2))
+    near = np.hypot(points[:, 0] - 45, points[:, 1] - 85)
+    wanted[:, 1] = 2.0 * np.exp(-0.5 * (near / 9.0) ** 2)
+    field = dense_field(points, wanted)
+    assert field.shape == (128, 128, 2)
+    assert 1.6 <= field[..., 1].max() <= 2.0
+    row, column = np.unravel_index(field[..., 1].argmax(), (128, 128))
+    assert abs(row - 85) <= 3
+    assert abs(column - 45) <= 3
+    assert np.abs(field[..., 0]).max() < 1e-6
+    assert np.abs(field[:3]).max() < 0.05
+
+
+def test_injection_moves_pixels_by_the_field_and_only_during_the_event() -> None:
+    cv2 = pytest.importorskip("cv2")
+    base = strip()
+    points = mesh()
+    heights = np.zeros(30)
+    heights[12:15] = (0.5, 1.0, 0.5)
+    shift = np.tile([1.0, 0.0], (len(points), 1))
+    item = Injection(Span(0, 1, "others"), points, shift, heights)
+    moved = inject(base, [item], lambda p, x, y: cv2.remap(p, x, y, cv2.INTER_LANCZOS4))
+    assert np.array_equal(moved.pictures[:12], base.pictures[:12])
+    assert np.array_equal(moved.pictures[15:], base.pictures[15:])
+    inner = np.s_[40:90, 40:90]
+    expected = base.pictures[13][40:90, 39:89].astype(int)  # content moves right by one
+    assert np.abs(moved.pictures[13][inner].astype(int) - expected).mean() < 2.0
+    assert np.abs(moved.pictures[13].astype(int) - base.pictures[13]).mean() > 1.5
+    assert not np.array_equal(moved.lr[13], base.lr[13])
+    assert np.array_equal(base.pictures[13], base.pictures[12])  # the original is untouched
+
+
+def test_field_sampling_is_linear() -> None:
+    v, u = np.mgrid[0:128, 0:128].astype(np.float32)
+    field = np.stack([u * 0.5, v - 3], -1)
+    x, y = u[10:100, 10:100] + 0.25, v[10:100, 10:100] - 0.5
+    out = resample_field(field, x, y)
+    np.testing.assert_allclose(out[..., 0], x * 0.5, atol=1e-4)
+    np.testing.assert_allclose(out[..., 1], y - 3, atol=1e-4)

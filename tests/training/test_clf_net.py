@@ -1,0 +1,218 @@
+"""The classifier learns from flow alone, exports to one graph, and says the same everywhere."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+from stream_mer.training.clf_data import NONE  # noqa: E402
+from stream_mer.training.clf_export import write_calibration, write_onnx  # noqa: E402
+from stream_mer.training.clf_judge import (  # noqa: E402
+    alarms,
+    calibrate,
+    event_logit,
+    found_share,
+    judge,
+    probabilities,
+)
+from stream_mer.training.clf_net import FEATURES, Classifier, EventNet, FlowFeatures, parameters  # noqa: E402
+from stream_mer.training.clf_train import (  # noqa: E402
+    ClassifierSettings,
+    Drawer,
+    augment,
+    load_net,
+    scores_of,
+    train,
+)
+
+COUNT = 400
+
+
+def raw_flow(rng: np.random.Generator, target: int) -> np.ndarray:
+    """Raw flow of a window: noise, plus an up and down motion at a place that depends on the class."""
+    raw = rng.normal(0, 0.03, (11, 32, 32)).astype(np.float32)
+    raw[6:9], raw[9:] = 0.02, 0.7
+    if target != NONE:
+        row, column = 5 + 5 * target, 16
+        raw[3:5, row - 2 : row + 3, column - 2 : column + 3] -= 0.8  # pre->apex and post->apex, v
+    elif rng.random() < 0.5:
+        raw[3, 6:10, 6:26] -= 0.8  # moved and stayed: pre->apex and pre->post
+        raw[5, 6:10, 6:26] -= 0.8
+    return raw
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    target = np.array([i // 2 % 5 if i % 2 else NONE for i in range(COUNT)])
+    part = np.array(["train" if i < 0.75 * COUNT else "choose" for i in range(COUNT)])
+    kind = np.array(
+        ["positive" if t != NONE else ("blink" if i % 4 else "rest") for i, t in enumerate(target)]
+    )
+    raw = np.stack([raw_flow(rng, int(t)) for t in target]).astype(np.float16)
+    return {"raw": raw, "target": target, "part": part, "kind": kind, "real": np.arange(COUNT) % 3 == 0}
+
+
+def test_size_is_the_papers() -> None:
+    net = EventNet()
+    assert 100_000 <= parameters(net) <= 320_000
+    assert parameters(Classifier(net)) == parameters(net)  # the flow adds nothing to learn
+    kinds = [type(m).__name__ for m in net.children()]
+    assert kinds.count("Conv2d") == 3
+    assert kinds.count("Linear") == 3  # two hidden layers and the output
+
+
+def test_training_learns_resumes_and_logs(table: dict[str, np.ndarray], tmp_path: Path) -> None:
+    settings = ClassifierSettings(epochs=7, batch=64, negatives_per_positive=1.0)
+    best = train(table, settings, tmp_path)
+    net, columns = load_net(best)
+    held = table["part"] == "choose"
+    logits = scores_of(net, table["raw"][held], columns)
+    found = judge(logits, table["target"][held])
+    assert found.auc > 0.9
+    assert found.uf1 > 0.5
+    with (tmp_path / "log.csv").open() as stream:
+        assert [int(r["epoch"]) for r in csv.DictReader(stream)] == list(range(7))
+    before = best.stat().st_mtime_ns
+    assert train(table, settings, tmp_path) == best  # finished: nothing is trained again
+    assert best.stat().st_mtime_ns == before
+
+
+def test_resumed_training_equals_uninterrupted(table: dict[str, np.ndarray], tmp_path: Path) -> None:
+    settings = ClassifierSettings(epochs=2, batch=32, negatives_per_positive=1.0)
+    few = np.r_[0:100, 300:330]
+    table = {name: column[few] for name, column in table.items()}
+    train(table, settings, tmp_path / "whole")
+    train(table, settings, tmp_path / "parts", stop_after=1)
+    train(table, settings, tmp_path / "parts")
+    whole, parts = (
+        torch.load(tmp_path / n / "last.pt", weights_only=True)["net"] for n in ("whole", "parts")
+    )
+    for name, weight in whole.items():
+        assert torch.allclose(weight, parts[name], atol=1e-4), name
+
+
+def test_drawing_is_balanced(table: dict[str, np.ndarray]) -> None:
+    drawer = Drawer(table, ClassifierSettings(batch=80))
+    rows = np.concatenate(list(drawer.epoch(np.random.default_rng(0))))
+    assert (table["part"][rows] == "train").all()
+    drawn = np.bincount(table["target"][rows], minlength=6)
+    assert drawn[NONE] == pytest.approx(3 * drawn[:NONE].sum(), rel=0.02)
+    assert drawn[:NONE].min() > 0.6 * drawn[:NONE].max()
+    negatives = rows[table["target"][rows] == NONE]
+    assert table["real"][negatives].mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_augmentation_keeps_the_sense_of_signs() -> None:
+    raw = torch.zeros(400, 11, 32, 32)
+    raw[:, 0], raw[:, 1], raw[:, 2] = 1.0, 0.5, 0.5  # u: pre->apex, post->apex, pre->post = first - second
+    raw[:, 3], raw[:, 4], raw[:, 5] = -2.0, -1.0, -1.0
+    raw[:, 9:] = 1.0
+    out = augment(raw, torch.Generator().manual_seed(0)).mean((2, 3))
+    for first in (0, 3):
+        closes = out[:, first] - out[:, first + 1] - out[:, first + 2]
+        assert closes.abs().max() < 0.05
+    assert (out[:, 3] < 0).all()  # up stays up
+    assert 0.3 < float((out[:, 0] < 0).float().mean()) < 0.7  # left and right are exchanged
+    assert 0.3 < float((out[:, 0].abs() < out[:, 1].abs()).float().mean()) < 0.7  # and before and after
+
+
+def test_features_drop_head_motion() -> None:
+    axis = (torch.arange(32) * 2 + 1) / 32 - 1
+    raw = torch.zeros(1, 11, 32, 32)
+    raw[:, :3] = 0.5 + 0.2 * axis
+    raw[:, 3:6] = -0.3 + 0.1 * axis[:, None]
+    raw[:, 9:] = 1.0
+    features = FlowFeatures()(raw)
+    assert features.shape == (1, len(FEATURES), 32, 32)
+    assert features[:, :6].abs().max() < 0.01
+    assert features[:, -3:].mean() > 0.3
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_exported_graph_says_the_same(backend: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    torch.manual_seed(1)
+    columns = torch.arange(len(FEATURES) - 3)
+    classifier = Classifier(EventNet(len(columns)), columns, none_shift=1.5).eval()
+    write_onnx(classifier, tmp_path / "m.onnx")
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 255, (5, 3, 16, 16, 3)).repeat(8, 2).repeat(8, 3)
+    pictures = np.clip(low + rng.normal(0, 3, low.shape), 0, 255).astype(np.uint8)
+    with torch.inference_mode():
+        expected = classifier(torch.from_numpy(pictures)).numpy()
+    if backend == "openvino":
+        ov = pytest.importorskip("openvino")
+        model = ov.Core().compile_model(str(tmp_path / "m.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        got = {n: model(pictures[:n])[0] for n in (1, 5)}
+    else:
+        ort = pytest.importorskip("onnxruntime")
+        session = ort.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+        got = {n: session.run(None, {"pictures": pictures[:n]})[0] for n in (1, 5)}
+    for n, logits in got.items():
+        assert logits.shape == (n, 6)
+        np.testing.assert_allclose(logits, expected[:n], atol=2e-3)
+
+
+def test_calibration_undoes_a_wrong_temperature_and_share() -> None:
+    rng = np.random.default_rng(0)
+    target = rng.permutation(np.repeat([0, 1, 2, 3, 4, NONE], [200, 200, 200, 200, 200, 1000]))
+    logits = np.eye(6)[target] * 2 + rng.normal(0, 1, (2000, 6))
+    temperature, shift = calibrate(logits, target, negatives_per_positive=1.0)
+    hotter, _ = calibrate(2 * logits, target, negatives_per_positive=1.0)
+    assert hotter == pytest.approx(2 * temperature, rel=0.15)
+    _, rare = calibrate(logits, target, negatives_per_positive=10.0)
+    assert rare > shift + 0.5
+    p = probabilities(logits, temperature, shift)
+    np.testing.assert_allclose(p.sum(1), 1.0)
+    assert p[:, :NONE].sum() == pytest.approx(1000, rel=0.1)  # as many events announced as there are
+
+
+def test_event_odds() -> None:
+    assert event_logit(np.zeros((1, 6), np.float32))[0] == pytest.approx(np.log(5))
+
+
+def test_alarms_are_counted_as_the_product_would() -> None:
+    """Two bursts of high scores in one minute are two alarms; one score below the threshold is none."""
+    centre = np.arange(1000, 61000, 40) * 1_000_000
+    rows = len(centre)
+    chance = np.full((rows, 6), 0.01)
+    chance[100:103, 2] = 0.9
+    chance[800, 1] = 0.8
+    chance[1200, 1] = 0.4
+    quiet = {
+        "clip": np.full(rows, "a"),
+        "centre_ns": centre,
+        "duration_ns": np.full(rows, 110_000_000),
+    }
+    count, minutes = alarms(quiet, chance, 0.6)
+    assert count == 2
+    assert minutes == pytest.approx(1.0, rel=0.02)
+    assert alarms(quiet, chance, 0.3)[0] == 3
+
+
+def test_found_share_counts_events_not_windows() -> None:
+    table = {
+        "target": np.array([0, 0, 3, NONE]),
+        "clip": np.array(["a", "a", "a", "a"]),
+        "event": np.array([0, 0, 1, -1]),
+    }
+    chance = np.full((4, 6), 0.02)
+    chance[1, 0] = 0.9
+    assert found_share(table, chance, 0.5) == 0.5
+
+
+def test_calibration_file_is_the_products(tmp_path: Path) -> None:
+    from stream_mer.runtime.calibration import load_calibration
+
+    file = tmp_path / "score" / "cnn-mer.toml"
+    write_calibration(file, "ab" * 32, 1.2, 0.7, [(0.9, 0.5, 0.3), (0.7, 2.0, 0.5)])
+    read = load_calibration(file, "ab" * 32)
+    assert (read.temperature, read.threshold) == (1.2, 0.7)
+    assert [p.far_per_minute for p in read.points] == [0.5, 2.0]
