@@ -16,10 +16,9 @@ import time
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "core"))
-import crop_bench as bench
+import crop_bench as bench  # type: ignore[import-not-found]
 
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.face.zoomed import ZoomedDetector

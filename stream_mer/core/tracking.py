@@ -36,6 +36,8 @@ class TrackerSettings:
     hold_s: float = 0.5
     """An unseen face keeps its id this long (and a little more, until the next detection)."""
     grace_s: float = 0.25
+    hold_behind_s: float = 1.5
+    """... and this long while somebody else is where it should be: it is probably behind them."""
     confirm_hits: int = 3
     """Detections that make a new face a shown one ..."""
     confirm_s: float = 0.15
@@ -238,7 +240,9 @@ class FaceTracker:
     def _alive(self, t: _Track, now: int) -> bool:
         s = self._s
         if t.state == "held":
-            return (now - t.seen_ns) / SECOND <= s.hold_s + s.grace_s
+            away, place = (now - t.seen_ns) / SECOND, t.predicted(now)
+            behind = any(o.state == "seen" and _distance(o.pose, place) < 1.2 for o in self._tracks)
+            return away <= (s.hold_behind_s if behind else s.hold_s + s.grace_s)
         patience = s.unconfirmed_s if t.state == "seen" else s.hold_s
         return t.state != "dead" and (now - t.confirmed_ns) / SECOND <= patience
 

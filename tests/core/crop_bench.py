@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 from typing import TypeVar
@@ -174,7 +175,7 @@ def _one_euro_jitter(shot: Shot, detections: list[list[Detection]]) -> float:
 def one_euro(x: ArrayF64, fps: float, min_hz: float = 1.0, beta: float = 0.02) -> ArrayF64:
     """Causal smoothing whose cut-off rises with speed. Source: Casiez et al. 2012."""
     out, speed, smooth = [x[0]], np.zeros_like(x[0]), x[0]
-    for previous, value in zip(x, x[1:], strict=False):
+    for previous, value in itertools.pairwise(x):
         speed += _share(np.ones_like(value), fps) * ((value - previous) * fps - speed)
         smooth = smooth + _share(min_hz + beta * np.abs(speed), fps) * (value - smooth)
         out.append(smooth)
