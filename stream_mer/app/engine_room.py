@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from stream_mer.app.networks import QUALITY
 from stream_mer.errors import EngineError
 from stream_mer.protocols import Engine
 from stream_mer.runtime.bench import bench_engines
@@ -30,7 +31,7 @@ def show(name: str | None, threads: int | None) -> int:  # noqa: ARG001  (one si
             m.task,
             f"{m.parameters:,}" if m.parameters else "–",
             f"{m.gflop:g}" if m.gflop else "–",
-            ", ".join(f"{k} {v:g}" for k, v in list(m.metrics.items())[:3]),
+            _headline(m),
             m.sha256[:12] if m.trained else "–",
             "trained" if m.trained else f"not trained; {m.training.command if m.training else ''}",
         )
@@ -89,3 +90,11 @@ def bench(name: str | None, threads: int | None) -> int:
 def _wanted(name: str | None) -> tuple[Manifest, ...]:
     manifests = (*list_manifests(engines_root()), BICUBIC)
     return manifests if name is None else (find_manifest(name, manifests),)
+
+
+def _headline(manifest: Manifest) -> str:
+    """The figure people compare engines by; the rest is in the model card."""
+    metrics = manifest.metrics
+    if QUALITY in metrics:
+        return f"{metrics[QUALITY]:.2f} dB (bicubic {metrics.get(f'{QUALITY}_bicubic', float('nan')):.2f})"
+    return ", ".join(f"{name} {value:g}" for name, value in list(metrics.items())[:2])
