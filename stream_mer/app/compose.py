@@ -62,7 +62,7 @@ def spotter_settings(settings: Settings, threshold: float) -> SpotterSettings:
         threshold=threshold,
         min_ns=round(settings.min_duration_s * 1e9),
         max_ns=round(settings.max_duration_s * 1e9),
-        hold_ns=longest // 2 + REFERENCE_NS,
+        hold_ns=longest + REFERENCE_NS,
     )
 
 

@@ -1,7 +1,7 @@
-"""From scores to events: peaks of the classifier's probability, one event each, causally.
+"""From scores to events: local peaks of the classifier's probability, one event each, causally.
 
-Scores of all lengths that overlap in time compete; the strongest wins and its neighbours sharpen its
-limits. An event is given out once no score still to come could overlap it.
+Scores of all lengths that overlap in time compete: a score wins if none that overlaps it is stronger,
+and takes those with it. It is given out once every score that could still overlap it has been seen.
 """
 
 from __future__ import annotations
@@ -26,19 +26,14 @@ class SpotterSettings:
     """When a score becomes an event.
 
     ``threshold`` is on the probability that any micro-expression is there. ``hold_ns`` is how long
-    after a candidate's offset a stronger overlapping score may still arrive.
+    after a score's offset another one that overlaps it may still arrive: the longest window and its
+    look-ahead.
     """
 
     threshold: float
     min_ns: int
     max_ns: int
     hold_ns: int
-
-
-@dataclass(slots=True)
-class _Candidate:
-    best: Score
-    members: list[Score]
 
 
 @dataclass(slots=True)
@@ -54,41 +49,36 @@ class Spotter:
     settings: SpotterSettings
     source: str
     digest: str
-    _open: dict[tuple[int, int, int], _Candidate] = field(default_factory=dict)
+    _pending: dict[tuple[int, int, int], list[Score]] = field(default_factory=dict)
 
     def push(self, scores: Iterable[Score], now_ns: int) -> list[Event]:
         """Take new scores; give the events that can no longer change at stream time ``now_ns``."""
-        events: list[Event] = []
         for score in scores:
-            if score.event_probability < self.settings.threshold:
-                continue
-            key = (score.track_id, score.segment, score.epoch)
-            candidate = self._open.get(key)
-            if candidate is not None and not _overlap(score, candidate.best):
-                events.append(self._event(self._open.pop(key)))
-                candidate = None
-            if candidate is None:
-                self._open[key] = _Candidate(score, [score])
-                continue
-            candidate.members.append(score)
-            if score.event_probability > candidate.best.event_probability:
-                candidate.best = score
-        hold = self.settings.hold_ns
-        ripe = [key for key, c in self._open.items() if now_ns >= _offset(c.best) + hold]
-        return events + [self._event(self._open.pop(key)) for key in ripe]
+            if score.event_probability >= self.settings.threshold:
+                key = (score.track_id, score.segment, score.epoch)
+                self._pending.setdefault(key, []).append(score)
+        return self._decide(now_ns - self.settings.hold_ns)
 
     def flush(self) -> list[Event]:
-        """The stream has ended: every open candidate becomes an event."""
-        events = [self._event(c) for c in self._open.values()]
-        self._open.clear()
-        return events
+        """The stream has ended: nothing stronger will come any more."""
+        return self._decide(None)
 
-    def _event(self, candidate: _Candidate) -> Event:
-        best = candidate.best
+    def _decide(self, before_ns: int | None) -> list[Event]:
+        """Events of all winners whose offset lies before ``before_ns`` (None: all), in time order."""
+        events: list[Event] = []
+        for key, pending in list(self._pending.items()):
+            while (winner := _winner(pending, before_ns)) is not None:
+                events.append(self._event(winner, [s for s in pending if _overlap(s, winner)]))
+                pending[:] = [s for s in pending if not _overlap(s, winner)]
+            if not pending:
+                del self._pending[key]
+        return sorted(events, key=lambda event: (event.onset_ns, event.track_id))
+
+    def _event(self, best: Score, members: list[Score]) -> Event:
         span = (_onset(best), _offset(best))
         support = [
             s
-            for s in candidate.members
+            for s in members
             if interval_iou((_onset(s), _offset(s)), span) >= SUPPORT_IOU
             and s.event_probability >= SUPPORT_SHARE * best.event_probability
         ]
@@ -127,3 +117,14 @@ def _offset(score: Score) -> int:
 
 def _overlap(a: Score, b: Score) -> bool:
     return _onset(a) < _offset(b) and _onset(b) < _offset(a)
+
+
+def _winner(pending: list[Score], before_ns: int | None) -> Score | None:
+    """The strongest decided score that no stronger one, decided or not, overlaps."""
+    for score in sorted(pending, key=lambda s: (-s.event_probability, s.centre_ns, s.duration_ns)):
+        if before_ns is not None and _offset(score) > before_ns:
+            continue
+        stronger = (s for s in pending if s.event_probability > score.event_probability)
+        if not any(_overlap(score, s) for s in stronger):
+            return score
+    return None
