@@ -102,27 +102,32 @@ def probabilities(logits: NDArray[np.generic], temperature: float, none_shift: f
     return np.asarray(z / z.sum(1, keepdims=True))
 
 
-def alarms(table: Table, chance: NDArray[np.float64], threshold: float) -> tuple[int, float]:
-    """Events the product's spotter makes of windows without any event, and the minutes they cover.
+def alarm_peaks(
+    table: Table, chance: NDArray[np.float64], threshold: float
+) -> tuple[NDArray[np.float64], float]:
+    """Probabilities of the events the product's spotter makes of windows, and the minutes they cover.
 
     Args:
-        table: rows of quiet real video, one path only, every window of the ladder.
+        table: rows of real video, one path only, every window of the ladder.
         chance: ``(N, 6)`` their probabilities.
         threshold: on the sum of the five classes.
     """
-    count, seconds = 0, 0.0
+    peaks: list[float] = []
+    seconds = 0.0
     for clip in np.unique(table["clip"]):
         rows = np.flatnonzero(table["clip"] == clip)
         centre, length = (table[c][rows].astype(np.int64) for c in ("centre_ns", "duration_ns"))
         seconds += float(centre.max() - centre.min() + 2 * LOOKAHEAD_NS) / 1e9
-        spotter = Spotter(SpotterSettings(threshold, 40_000_000, 200_000_000, HOLD_NS), "", "")
         known = centre + length // 2 + LOOKAHEAD_NS
+        spotter = Spotter(SpotterSettings(threshold, 40_000_000, 200_000_000, HOLD_NS), "", "")
         for i in np.argsort(known, kind="stable"):
-            five = tuple(float(p) for p in chance[rows[i], :NONE])
-            score = Score(0, 0, 0, int(centre[i]), int(length[i]), five)
-            count += len(spotter.push([score], int(known[i])))
-        count += len(spotter.flush())
-    return count, seconds / 60
+            five = chance[rows[i], :NONE]
+            if five.sum() < threshold:
+                continue
+            score = Score(0, 0, 0, int(centre[i]), int(length[i]), tuple(float(p) for p in five))
+            peaks.extend(e.probability for e in spotter.push([score], int(known[i])))
+        peaks.extend(e.probability for e in spotter.flush())
+    return np.array(peaks), seconds / 60
 
 
 def found_share(table: Table, chance: NDArray[np.float64], threshold: float) -> float:

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_mer.training.clf_judge import Table, alarms, found_share, judge, select
+from stream_mer.training.clf_judge import Table, alarm_peaks, found_share, judge, select
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -36,14 +36,30 @@ def curves(log: Path, picture: Path) -> None:
     pyplot.close(figure)
 
 
-def threshold_at(table: Table, chance: NDArray[np.float64], rate: float) -> float:
-    """Lowest threshold with at most ``rate`` alarms a minute on quiet windows, by bisection on log odds."""
+def thresholds_at(
+    table: Table, chance: NDArray[np.float64], rates: Sequence[float], tail: int = 15
+) -> list[float]:
+    """Thresholds at which quiet windows give so many alarms a minute.
+
+    A minute or two of video cannot show half an alarm a minute, so the tail is modelled: above the
+    level that about ``tail`` alarms exceed, their log odds fall off exponentially (the usual
+    peaks-over-threshold fit, mean excess = one over the rate of decay).
+    """
     low, high = -6.0, 9.0
-    for _ in range(24):
+    for _ in range(14):
         middle = (low + high) / 2
-        count, minutes = alarms(table, chance, float(1 / (1 + np.exp(-middle))))
-        low, high = (middle, high) if count > rate * minutes else (low, middle)
-    return float(1 / (1 + np.exp(-high)))
+        peaks, _ = alarm_peaks(table, chance, _probability(middle))
+        low, high = (middle, high) if len(peaks) > tail else (low, middle)
+    peaks, minutes = alarm_peaks(table, chance, _probability(low))
+    excess = np.log(np.maximum(peaks, 1e-6) / np.maximum(1 - peaks, 1e-6)) - low
+    mean_excess = float(excess.mean()) if len(excess) else 0.5
+    return [
+        _probability(low + mean_excess * float(np.log(max(len(peaks), 1) / (r * minutes)))) for r in rates
+    ]
+
+
+def _probability(log_odds: float) -> float:
+    return float(1 / (1 + np.exp(-log_odds)))
 
 
 def quiet(table: Table) -> Flags:
@@ -64,6 +80,8 @@ def window_figures(table: Table, logits: NDArray[np.generic]) -> dict[str, float
     groups |= {f"val.face{low}to{high}": val & (face >= low) & (face < high) for low, high in FACE_BANDS}
     figures: dict[str, float] = {}
     for name, keep in groups.items():
+        if not keep.any():
+            continue
         found = judge(logits[keep], table["target"][keep])
         for key in ("average_precision", "auc", "uf1", "uar", "windows"):
             value = float(getattr(found, key))
@@ -76,7 +94,7 @@ def operating_points(table: Table, chance: NDArray[np.float64]) -> list[tuple[fl
     """(threshold, alarms a minute, share of injected events found) on the tuning half, native path."""
     rows = table["real"].astype(bool) & (table["part"] == "tune") & (table["path"] == "native")
     still, all_of_it = select(table, rows & quiet(table)), select(table, rows)
-    thresholds = [threshold_at(still, chance[rows & quiet(table)], rate) for rate in ALARM_RATES]
+    thresholds = thresholds_at(still, chance[rows & quiet(table)], ALARM_RATES)
     return [
         (at, rate, found_share(all_of_it, chance[rows], at))
         for at, rate in zip(thresholds, ALARM_RATES, strict=True)
@@ -95,9 +113,9 @@ def video_figures(
             if not rows.any():
                 continue
             for at, rate, _ in points:
-                count, minutes = alarms(select(table, rows & still), chance[rows & still], at)
+                peaks, minutes = alarm_peaks(select(table, rows & still), chance[rows & still], at)
                 name = f"real_{half}.{way}.at{rate:g}".replace("0.5", "05")
-                figures[f"{name}.alarms_per_minute"] = round(count / minutes, 2)
+                figures[f"{name}.alarms_per_minute"] = round(len(peaks) / minutes, 2)
                 figures[f"{name}.found_share"] = round(found_share(select(table, rows), chance[rows], at), 4)
                 figures[f"real_{half}.minutes"] = round(minutes, 2)
     return {name: value for name, value in figures.items() if np.isfinite(value)}

@@ -14,7 +14,7 @@ pytest.importorskip("sklearn")
 from stream_mer.training.clf_data import NONE  # noqa: E402
 from stream_mer.training.clf_export import write_calibration, write_onnx  # noqa: E402
 from stream_mer.training.clf_judge import (  # noqa: E402
-    alarms,
+    alarm_peaks,
     calibrate,
     event_logit,
     found_share,
@@ -191,10 +191,29 @@ def test_alarms_are_counted_as_the_product_would() -> None:
         "centre_ns": centre,
         "duration_ns": np.full(rows, 110_000_000),
     }
-    count, minutes = alarms(quiet, chance, 0.6)
-    assert count == 2
+    peaks, minutes = alarm_peaks(quiet, chance, 0.6)
+    assert sorted(peaks) == pytest.approx([0.85, 0.95], abs=0.01)
     assert minutes == pytest.approx(1.0, rel=0.02)
-    assert alarms(quiet, chance, 0.3)[0] == 3
+    assert len(alarm_peaks(quiet, chance, 0.3)[0]) == 3
+
+
+def test_thresholds_for_rare_alarms_are_extrapolated() -> None:
+    """Log odds of 600 separate peaks in ten minutes fall off exponentially: the fit must find the tail."""
+    from stream_mer.training.clf_report import thresholds_at
+
+    rng = np.random.default_rng(3)
+    odds = rng.exponential(0.8, 600) - 3
+    p = 1 / (1 + np.exp(-odds))
+    chance = np.concatenate([np.tile(p[:, None] / 5, 5), 1 - p[:, None]], 1)
+    rows = {
+        "clip": np.full(600, "a"),
+        "centre_ns": np.arange(600) * 1_000_000_000,
+        "duration_ns": np.full(600, 100_000_000),
+    }
+    wanted = [-3 + 0.8 * np.log(60 / rate) for rate in (0.5, 5.0)]
+    found = [np.log(t / (1 - t)) for t in thresholds_at(rows, chance, (0.5, 5.0))]
+    assert found == pytest.approx(wanted, abs=0.9)
+    assert found[0] > found[1]
 
 
 def test_found_share_counts_events_not_windows() -> None:
