@@ -101,4 +101,6 @@ def test_an_upscaler_that_freezes_has_no_slope_and_noise_shows() -> None:
     assert 0.4 < rows["bicubic"].slope < 1.2
     assert rows["bicubic"].floor > 0.001
     assert 0.5 < rows["bicubic"].luma < 2.5
-    assert sr_motion.motion_table(rows).count("\n") == 3
+    table = sr_motion.motion_table(rows, rows["bicubic"].slope).splitlines()
+    assert len(table) == 4
+    assert " | 1.00 | " in table[2]
