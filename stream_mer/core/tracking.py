@@ -11,18 +11,16 @@ for ``hold_s`` to be found again; its ``segment`` is then one higher).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import combinations
 from math import log
 
 import numpy as np
 
 from stream_mer.core.assignment import assign
-from stream_mer.core.geometry import FACE_WIDTH, compose, crop_box, pose_from_keypoints
-from stream_mer.core.keyframes import FaceRegistration, KeyFrameSettings, between, fraction
-from stream_mer.core.warp import sample_f32
-from stream_mer.types import ArrayF32, ArrayF64, Detection, FaceTrack, Frame, Similarity
-
-APPEARANCE_SIZE = 16
-SECOND = 1_000_000_000
+from stream_mer.core.geometry import FACE_WIDTH, pose_from_keypoints
+from stream_mer.core.keyframes import KeyFrameSettings, between
+from stream_mer.core.track import CLEAR, SECOND, Track, appearance, distance, unit
+from stream_mer.types import ArrayF32, Detection, FaceTrack, Frame, Similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,58 +54,12 @@ class TrackerSettings:
     key_frames: KeyFrameSettings = field(default_factory=KeyFrameSettings)
 
 
-class _Track:
-    """One face's state; ``FaceTracker`` decides, this only remembers."""
-
-    def __init__(
-        self, number: int, frame: Frame, pose: Similarity, look: ArrayF32, s: TrackerSettings
-    ) -> None:
-        self.id, self.segment, self.state = number, 0, "new"
-        self.hits, self.disagreed = 1, 0
-        self.first_ns = self.confirmed_ns = frame.pts_ns
-        self.appearance = look
-        self.seed(frame, pose, s)
-
-    def seed(self, frame: Frame, pose: Similarity, s: TrackerSettings) -> None:
-        self.registration = FaceRegistration(frame.rgb, pose, s.key_frames)
-        self.pose, self.quality, self.disagreed = pose, 1.0, 0
-        self.seen_ns = frame.pts_ns
-        self.velocity = np.zeros(4)  # canonical px a second
-        self.drift = np.zeros(2)  # frame px a second, over a longer time: for what cannot be seen
-
-    def predicted(self, pts_ns: int) -> Similarity:
-        dt = max(pts_ns - self.seen_ns, 0) / SECOND
-        if self.state == "held":
-            p = self.pose
-            return Similarity(p.a, p.b, p.tx + float(self.drift[0]) * dt, p.ty + float(self.drift[1]) * dt)
-        return compose(self.pose, fraction(self.velocity * min(dt, 0.1)))
-
-    def moved(self, pose: Similarity, pts_ns: int) -> None:
-        dt = (pts_ns - self.seen_ns) / SECOND
-        if dt > 0:
-            new = between(self.pose, pose) / dt
-            self.velocity = new if np.abs(new * dt).max() > 0.01 else self.velocity * 0.5
-            step = (np.array(face_centre(pose)) - face_centre(self.pose)) / dt
-            self.drift = self.drift + (step - self.drift) * min(1.0, dt / 0.25)
-        self.pose, self.seen_ns = pose, max(pts_ns, self.seen_ns)
-
-    def shown(self) -> FaceTrack:
-        return FaceTrack(
-            self.id,
-            self.segment,
-            crop_box(self.pose),
-            self.pose,
-            FACE_WIDTH * self.pose.scale,
-            float(np.clip(self.quality, 0.0, 1.0)),
-        )
-
-
 class FaceTracker:
     """Turns frames and occasional detections into tracks. Deterministic; one thread at a time."""
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self._s = settings or TrackerSettings()
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
         self._next_id = 1
         self._epoch: int | None = None
         self._size: tuple[int, int] | None = None
@@ -156,7 +108,7 @@ class FaceTracker:
             self._detected_ns = None
         self._epoch, self._size = frame.epoch, size
 
-    def _register(self, track: _Track, frame: Frame) -> None:
+    def _register(self, track: Track, frame: Frame) -> None:
         s, dt = self._s, (frame.pts_ns - track.seen_ns) / SECOND
         pose, fit = track.registration.advance(frame.rgb, track.predicted(frame.pts_ns), max(dt, 0.0))
         jump = abs(log(pose.scale / track.pose.scale)) if pose.scale > 0 else np.inf
@@ -168,24 +120,27 @@ class FaceTracker:
         else:
             self._lose(track)
 
-    def _lose(self, track: _Track) -> None:
+    def _lose(self, track: Track) -> None:
         track.state = "held" if track.state == "seen" else "dead"
 
     def _separate(self, frame: Frame) -> None:
-        """Two tracks on one face: the one that looks less like itself is behind, and lost."""
+        """Two tracks on one face, or one half covered by another: who looks unlike himself is lost."""
         live = [t for t in self._tracks if t.state in ("seen", "new")]
-        for i, one in enumerate(live):
-            for two in live[i + 1 :]:
-                if "held" in (one.state, two.state) or _distance(one.pose, two.pose) > 0.5:
-                    continue
-                if abs(log(one.pose.scale / two.pose.scale)) > 0.5:
-                    continue
-                if (one.state == "new") != (two.state == "new"):
-                    loser = one if one.state == "new" else two
-                else:
-                    likeness = [float(t.appearance @ appearance(frame, t.pose)) for t in (one, two)]
-                    loser = one if likeness[0] < likeness[1] else two
-                self._lose(loser)
+        for t in live:
+            t.crowded = False
+        for one, two in combinations(live, 2):
+            gap = distance(one.pose, two.pose)
+            if gap > 1.0 or not {one.state, two.state} <= {"seen", "new"}:
+                continue
+            one.crowded = two.crowded = True
+            likeness = [
+                # the established track is believed before the new one
+                float(t.appearance @ appearance(frame, t.pose)) / t.likeness
+                - (t.state == "new" and o.state == "seen")
+                for t, o in ((one, two), (two, one))
+            ]
+            if gap < 0.5 or min(likeness) < 0.7:
+                self._lose(one if likeness[0] < likeness[1] else two)
 
     def _match(self, frame: Frame, detections: list[Detection]) -> None:
         s, now = self._s, frame.pts_ns
@@ -200,66 +155,60 @@ class FaceTracker:
         taken = {c for _, c in pairs}
         for column in sorted(set(range(len(found))) - taken, key=lambda c: -found[c][0].score):
             _, pose, look = found[column]
-            covered = any(t.state != "held" and _distance(t.pose, pose) < 0.5 for t in self._tracks)
+            covered = any(t.state != "held" and distance(t.pose, pose) < 0.5 for t in self._tracks)
             if not covered and len(self._tracks) < s.max_faces:
-                self._tracks.append(_Track(self._next_id, frame, pose, look, s))
+                self._tracks.append(Track(self._next_id, frame, pose, look, s.key_frames))
                 self._next_id += 1
 
-    def _cost(self, t: _Track, pose: Similarity, look: ArrayF32, now: int) -> float:
+    def _cost(self, t: Track, pose: Similarity, look: ArrayF32, now: int) -> float:
         away = max(now - t.seen_ns, 0) / SECOND
-        reach = 0.6 if t.state != "held" else min(0.8 + 1.5 * away, 2.0)
-        distance = _distance(t.predicted(now) if t.state == "held" else t.pose, pose)
-        zoom = abs(log(pose.scale / t.pose.scale))
         likeness = float(t.appearance @ look)
-        if distance > reach or zoom > 0.6 or (t.state == "held" and likeness < 0.3):
+        reach = 0.6
+        if t.state == "held":
+            reach = 2.5 if likeness > 0.9 * t.likeness else min(0.8 + 1.5 * away, 2.0)
+        gap = distance(t.predicted(now) if t.state == "held" else t.pose, pose)
+        zoom = abs(log(pose.scale / t.pose.scale))
+        if gap > reach or zoom > 0.6 or (t.state == "held" and likeness < 0.3):
             return float("inf")
-        return distance / reach + zoom + (1 - likeness)
+        return gap / reach + zoom + (1 - likeness)
 
-    def _confirm(self, t: _Track, frame: Frame, pose: Similarity, look: ArrayF32, dt: float) -> None:
+    def _confirm(self, t: Track, frame: Frame, pose: Similarity, look: ArrayF32, dt: float) -> None:
         s = self._s
         t.hits += 1
         t.confirmed_ns = frame.pts_ns
+        likeness = float(t.appearance @ look)
         if t.state == "held":
-            t.seed(frame, pose, s)
+            others = [o for o in self._tracks if o.state == "seen"]
+            if likeness < 0.8 * t.likeness and any(distance(o.pose, pose) < 1.0 for o in others):
+                t.pose, t.seen_ns = pose, frame.pts_ns  # still half behind somebody: only remember where
+                return
+            t.seed(frame, pose, s.key_frames)
             t.segment, t.state = t.segment + 1, "seen"
             return
         if float(np.hypot(*between(t.pose, pose)[2:])) > s.max_disagreement_px:
             t.disagreed += 1
             if t.disagreed >= 2:
-                t.seed(frame, pose, s)
+                t.seed(frame, pose, s.key_frames)
                 t.segment += t.state == "seen"
             return
         t.disagreed = 0
         t.registration.detected(pose, dt, settle=t.state == "new")
         t.pose = t.registration.pose
-        t.appearance = _unit(0.9 * t.appearance + 0.1 * look)
+        if t.quality > CLEAR and not t.crowded:
+            t.appearance = unit(0.9 * t.appearance + 0.1 * look)
+            t.likeness += 0.2 * (likeness - t.likeness)
         waited = (frame.pts_ns - t.first_ns) / SECOND
         if t.state == "new" and (t.hits >= s.confirm_hits or (t.hits >= 2 and waited >= s.confirm_s)):
             t.state = "seen"
 
-    def _alive(self, t: _Track, now: int) -> bool:
+    def _alive(self, t: Track, now: int) -> bool:
         s = self._s
         if t.state == "held":
             away, place = (now - t.seen_ns) / SECOND, t.predicted(now)
-            behind = any(o.state == "seen" and _distance(o.pose, place) < 1.2 for o in self._tracks)
+            behind = any(o.state == "seen" and distance(o.pose, place) < 1.2 for o in self._tracks)
             return away <= (s.hold_behind_s if behind else s.hold_s + s.grace_s)
         patience = s.unconfirmed_s if t.state == "seen" else s.hold_s
         return t.state != "dead" and (now - t.confirmed_ns) / SECOND <= patience
-
-
-def face_centre(pose: Similarity) -> tuple[float, float]:
-    """Middle of the face in the frame."""
-    return pose.a * 64 - pose.b * 60 + pose.tx, pose.b * 64 + pose.a * 60 + pose.ty
-
-
-def appearance(frame: Frame, pose: Similarity) -> ArrayF32:
-    """What a face looks like, for telling people apart: 16x16 colours, without brightness, unit length."""
-    picture = sample_f32(frame.rgb, pose, APPEARANCE_SIZE)[1:-1, 2:-2]
-    return _unit((picture - picture.mean()).ravel())
-
-
-def _unit(x: ArrayF32) -> ArrayF32:
-    return np.asarray(x / max(float(np.linalg.norm(x)), 1e-6), np.float32)
 
 
 def _pose(detection: Detection) -> Similarity | None:
@@ -271,9 +220,3 @@ def _pose(detection: Detection) -> Similarity | None:
     except ValueError:
         return None
     return pose if pose.scale * FACE_WIDTH >= 8 else None
-
-
-def _distance(one: Similarity, two: Similarity) -> float:
-    """Between two faces' middles, in widths of the larger face."""
-    gap: ArrayF64 = np.subtract(face_centre(one), face_centre(two))
-    return float(np.hypot(*gap)) / (FACE_WIDTH * max(one.scale, two.scale))

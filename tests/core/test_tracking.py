@@ -8,7 +8,8 @@ from face_cast import cast_head, line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_mer.core.tracking import FaceTracker, TrackerSettings, face_centre
+from stream_mer.core.track import face_centre
+from stream_mer.core.tracking import FaceTracker, TrackerSettings
 from stream_mer.core.warp import sample_f32
 from stream_mer.types import Box, Detection, FaceTrack, Frame, Similarity
 
