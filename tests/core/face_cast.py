@@ -16,10 +16,10 @@ ASTRONAUT_POSE = pose_from_keypoints(KEYPOINTS)
 
 
 def cast_head(size: tuple[int, int], person: int = 0, seed: int = 0) -> heads.Head:
-    """Person 0 is the astronaut, 1 her mirror image in other colours, 2 her negative."""
+    """Person 0 is the astronaut, 1 her mirror image in other colours, 2 her negative, 3 her mirror image."""
     rgb, pose = astronaut(), ASTRONAUT_POSE
-    if person == 1:
-        rgb = np.ascontiguousarray(rgb[:, ::-1, ::-1] // 2 + 20)
+    if person in (1, 3):
+        rgb = np.ascontiguousarray(rgb[:, ::-1, ::-1] // 2 + 20 if person == 1 else rgb[:, ::-1])
         order = [1, 0, 2, 3, 5, 4]
         pose = pose_from_keypoints(np.array([512.0, 0]) + KEYPOINTS[order] * (-1, 1))
     elif person == 2:

@@ -4,6 +4,7 @@ import pytest
 from face_cast import ASTRONAUT_POSE, cast_head
 from skimage.data import astronaut
 
+from stream_mer.core import keyframes
 from stream_mer.core.geometry import compose
 from stream_mer.core.keyframes import FaceRegistration, KeyFrameSettings, between, deviation, fraction
 from stream_mer.core.registration import Fit, coarser, key_frame, look, register
@@ -97,6 +98,12 @@ def test_a_local_motion_of_three_tenths_of_an_lr_pixel_stays_in_the_crop(head, u
     assert off(moved, quiet) < 0.03
 
 
+def test_raised_brows_do_not_lift_the_crop(head):
+    pose = place(80, 0.6, 0.4)
+    raised = fitted(head, pose, heads.Shape(bump=(64, 32, 0.0, -3.0, 11.0)))
+    assert off(raised.pose, pose) < 0.023
+
+
 def test_a_turning_head_is_not_taken_for_a_moving_one(head):
     pose = place(80, 1.0, 0.5)
     for yaw, pitch in ((0.1, 0), (-0.1, 0.05), (0, 0.1)):
@@ -166,6 +173,23 @@ def test_changing_key_frames_leaves_no_step(head):
         errors = heads.crop_errors(motion.poses, found)
         assert heads.jitter(errors[8:], 25) < 0.02
         assert np.abs(errors).max() < 0.1
+
+
+def test_a_key_frame_that_returns_takes_over_without_a_step(head, monkeypatch):
+    """Later key frames are made 1.2 px wrong; back at the first one, the offset is carried, then melts."""
+    honest = keyframes.key_frame
+    wrong = Similarity(1.0, 0.0, 1.2, 0.0)
+    pose = place(72)
+    registration = FaceRegistration(shot(head, pose), pose, KeyFrameSettings(patience_s=0.2, loss_factor=1.0))
+    monkeypatch.setattr(keyframes, "key_frame", lambda patch, p: honest(patch, compose(p, wrong)))
+    found = []
+    for i in range(45):
+        shape = heads.Shape(yaw=0.5 * np.clip(min(i - 3, 25 - i) / 8, 0, 1))
+        found.append(registration.advance(shot(head, pose, shape), found[-1] if found else pose, 0.04)[0])
+    u = heads.crop_errors([pose] * 45, found)[:, :, 0].mean(1)
+    assert np.abs(np.diff(u[:20])).max() > 0.2  # the wrong key frame was made and used
+    assert np.abs(np.diff(u[28:])).max() < 0.03  # and the first one is back, smoothly
+    assert np.abs(u[-1]) < np.abs(u[28]) - 0.02
 
 
 def test_detector_pulls_slowly_and_smoothly(head):

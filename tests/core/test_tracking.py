@@ -169,21 +169,23 @@ def test_a_face_gone_for_good_is_forgotten_and_a_new_one_gets_a_new_id():
     assert [t.track_id for t in out[-1]] == [2]
 
 
-def test_ids_survive_a_crossing():
-    head, other = cast_head(SIZE), cast_head(SIZE, 1)
-    n = 90
+@pytest.mark.parametrize(("person", "speed", "apart"), [(1, 55, 4), (3, 40, -8), (3, 90, 10)])
+def test_ids_survive_a_crossing(person, speed, apart):
+    head, other = cast_head(SIZE), cast_head(SIZE, person)
+    n = int(180 / speed * FPS)
     actors = [
-        (head, line(FPS, (70, 90), (55, 0), 64, n)),
-        (other, line(FPS, (250, 94), (-55, 0), 68, n)),
+        (head, line(FPS, (70, 90), (speed, 0), 64, n)),
+        (other, line(FPS, (250, 90 + apart), (-speed, 0), 68, n)),
     ]
     out = run(film(actors, n), seen_by(actors))
-    before = {t.track_id: owner(t, [a[1][15] for a in actors]) for t in out[15]}
+    before = {t.track_id: owner(t, [a[1][12] for a in actors]) for t in out[12]}
     after = {t.track_id: owner(t, [a[1][-1] for a in actors]) for t in out[-1]}
     assert before == after
     assert sorted(before.values()) == [0, 1]
-    for i, shown in enumerate(out):  # never two tracks on one face
+    for i, shown in enumerate(out):  # never two tracks on one face, never one on nobody
         owners = [owner(t, [a[1][i] for a in actors]) for t in shown]
         assert len(set(owners)) == len(owners)
+        assert None not in owners
 
 
 def test_a_false_registration_is_corrected_by_the_detector():
