@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stream_mer import __version__
 from stream_mer.app.networks import Networks
 from stream_mer.config import Settings
+from stream_mer.core.extent import Extents
 from stream_mer.core.spotting import Spotter, SpotterSettings
 from stream_mer.core.tracking import FaceTracker, TrackerSettings
 from stream_mer.core.windowing import FRAMES_PER_EVENT, REFERENCE_NS, Windower, duration_ladder
@@ -92,12 +93,14 @@ def build_plan(
         return FaceStep(detectors.build(info), tracker, wants_sr(settings.sr))
 
     def infer(info: SourceInfo) -> InferStep:
+        spotting = spotter_settings(settings, threshold)
         return InferStep(
             super_resolver=networks.open_super_resolver(),
             classifier=networks.open_classifier(),
             temperature=networks.calibration.temperature,
             windower=Windower(ladder),
-            spotter=Spotter(spotter_settings(settings, threshold), info.name, info.digest),
+            spotter=Spotter(spotting, info.name, info.digest),
+            extents=Extents(spotting.min_ns, spotting.max_ns),
         )
 
     def summarise(progress: Progress) -> RunSummary:

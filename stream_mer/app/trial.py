@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from stream_mer.app.compose import DetectorFactory, build_plan, spotter_settings
 from stream_mer.app.injection import inject_into
 from stream_mer.app.networks import Networks
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.config import Settings
+from stream_mer.core.extent import Extents
 from stream_mer.core.metrics import SpottingCount, match_intervals
 from stream_mer.core.spotting import Spotter
 from stream_mer.pipeline.inline import run_inline
@@ -18,29 +21,38 @@ from stream_mer.pipeline.plan import SinkRecipe
 from stream_mer.protocols import Source
 from stream_mer.synth.mesh import MeshRun
 from stream_mer.synth.spec import TrueEvent
-from stream_mer.types import Event, Result, RunSummary, Score
+from stream_mer.types import Event, Result, RunSummary
+
+
+NO_PICTURE = np.zeros((1, 1, 3), np.uint8)
+"""Stands for the frames' pictures, which a trial does not keep."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One run of one video: every score it gave, and what was there (nothing, if nothing was injected).
 
-    ``scores`` are the frames' times with the scores that came with them, so that any threshold can be
-    tried afterwards with the very spotter of the product.
+    ``steps`` are the frames' times with the crops and scores that came with them, so that any threshold
+    can be tried afterwards with the product's own spotter. About 50 kB a face and frame.
     """
 
     video: str
     minutes: float
     coverage: float
     truth: tuple[TrueEvent, ...]
-    scores: tuple[tuple[int, tuple[Score, ...]], ...]
+    steps: tuple[Result, ...]
     settings: Settings
 
     def events(self, threshold: float) -> list[Event]:
         """What the product reports at this threshold."""
-        spotter = Spotter(spotter_settings(self.settings, threshold), self.video, self.video)
-        found = [event for now_ns, scores in self.scores for event in spotter.push(scores, now_ns)]
-        return found + spotter.flush()
+        spotting = spotter_settings(self.settings, threshold)
+        spotter = Spotter(spotting, self.video, self.video)
+        extents = Extents(spotting.min_ns, spotting.max_ns)
+        found: list[Event] = []
+        for step in self.steps:
+            extents.push(step.crops)
+            found += [extents.refine(e) for e in spotter.push(step.scores, step.frame.pts_ns)]
+        return found + [extents.refine(e) for e in spotter.flush()]
 
     def count(self, threshold: float, min_iou: float = 0.5) -> tuple[SpottingCount, int]:
         """Spotting counts at a threshold, and how many of the hits have the right class."""
@@ -54,11 +66,12 @@ class Trial:
 
 @dataclass(slots=True)
 class _Collector:
-    scores: list[tuple[int, tuple[Score, ...]]]
+    steps: list[Result]
 
     def write(self, result: Result) -> None:
         if not result.repeated:
-            self.scores.append((result.frame.pts_ns, result.scores))
+            small = replace(result.frame, rgb=NO_PICTURE)
+            self.steps.append(replace(result, frame=small))
 
     def close(self, summary: RunSummary | None) -> None:
         """Nothing to finish."""
@@ -93,8 +106,8 @@ def run_trial(
         lambda: source, settings, networks, detectors, [SinkRecipe("collect", lambda _: collector)]
     )
     summary = run_inline(plan)
-    scores = tuple(collector.scores)
-    return Trial(video.name, summary.duration_s / 60, summary.coverage, truth(), scores, settings)
+    steps = tuple(collector.steps)
+    return Trial(video.name, summary.duration_s / 60, summary.coverage, truth(), steps, settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from stream_mer.core.extent import Extents
 from stream_mer.core.spotting import Spotter
 from stream_mer.core.warp import sample
 from stream_mer.core.windowing import Windower
@@ -92,6 +93,7 @@ class InferStep:
         temperature: the logits are divided by it before the softmax (calibration).
         windower: lays the windows.
         spotter: turns scores into events.
+        extents: measures the events' limits.
     """
 
     super_resolver: Engine
@@ -99,6 +101,7 @@ class InferStep:
     temperature: float
     windower: Windower
     spotter: Spotter
+    extents: Extents
     _last: Frame | None = None
 
     def push(self, item: FrameFaces) -> tuple[Result]:
@@ -106,13 +109,14 @@ class InferStep:
         self._last = item.frame
         crops = self._super_resolve(item.crops)
         scores = self._classify(self.windower.push(crops))
-        events = self.spotter.push(scores, item.frame.pts_ns)
+        self.extents.push(crops)
+        events = [self.extents.refine(e) for e in self.spotter.push(scores, item.frame.pts_ns)]
         tracks = tuple(crop.track for crop in crops)
         return (Result(item.frame, tracks, crops, scores, tuple(events)),)
 
     def flush(self) -> tuple[Result, ...]:
         """Events still open at the end of the stream, in one more result with the last frame repeated."""
-        events = tuple(self.spotter.flush())
+        events = tuple(self.extents.refine(e) for e in self.spotter.flush())
         if self._last is None or not events:
             return ()
         return (Result(self._last, (), events=events, repeated=True),)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_mer.core.extent import Extents
 from stream_mer.core.spotting import Spotter, SpotterSettings
 from stream_mer.core.windowing import Windower
 from stream_mer.errors import EngineError
@@ -59,7 +60,9 @@ def crops(value: int, index: int, *, count: int = 1) -> FrameFaces:
 
 def infer(judge: Judge) -> InferStep:
     settings = SpotterSettings(0.9, 40 * MS, 200 * MS, 180 * MS)
-    return InferStep(Upscaler(), judge, 1.0, Windower((100 * MS,)), Spotter(settings, "s", "d"))
+    return InferStep(
+        Upscaler(), judge, 1.0, Windower((100 * MS,)), Spotter(settings, "s", "d"), Extents(40 * MS, 200 * MS)
+    )
 
 
 def test_a_bright_moment_becomes_one_event_and_one_frame_gives_one_result() -> None:
