@@ -69,8 +69,8 @@ def track(shot: Shot, detector: FaceDetector) -> tuple[list[FaceTrack | None], l
     return answers, took
 
 
-def measure(shot: Shot, coarse: FaceDetector, detector: FaceDetector) -> dict[str, float]:
-    """All figures of one clip."""
+def measure(shot: Shot, detector: FaceDetector, coarse: FaceDetector | None) -> dict[str, float]:
+    """All figures of one clip; the two other ways to cut only if a ``coarse`` detector is given."""
     answers, took = track(shot, detector)
     runs, skip = unbroken(answers), round(SETTLE_S * shot.fps)
     energy, count, wander, grey = 0.0, 0, 0.0, np.zeros(2)
@@ -89,7 +89,10 @@ def measure(shot: Shot, coarse: FaceDetector, detector: FaceDetector) -> dict[st
         grey += len(span) * np.array([_grey(shot, span, p) ** 2 for p in (truth, poses)])
     later = answers[skip:]
     first = next((i for i, a in enumerate(answers) if a is not None), 0)
-    every = [detector.detect(rgb) for rgb in shot.frames]
+    boxes = one_euro_points = float("nan")
+    if coarse is not None:
+        boxes = _box_jitter(shot, [coarse.detect(rgb) for rgb in shot.frames])
+        one_euro_points = _one_euro_jitter(shot, [detector.detect(rgb) for rgb in shot.frames])
     return {
         "energy": energy,
         "frames": float(count),
@@ -97,11 +100,11 @@ def measure(shot: Shot, coarse: FaceDetector, detector: FaceDetector) -> dict[st
         "grey_ours": float(grey[1]),
         "wander": wander,
         "shown": sum(a is not None for a in later) / len(later),
-        "segments": float(len(runs)),
+        "breaks": float(max(len(runs) - 1, 0)),
         "seconds": (len(answers) - first) / shot.fps,
         "update_ms": float(np.median(took)),
-        "boxes": _box_jitter(shot, [coarse.detect(rgb) for rgb in shot.frames]),
-        "one_euro": _one_euro_jitter(shot, every),
+        "boxes": boxes,
+        "one_euro": one_euro_points,
     }
 
 
@@ -125,7 +128,7 @@ def pooled(clips: list[dict[str, float]]) -> dict[str, float]:
         "ours_grey": float(np.sqrt(total("grey_ours") / frames)),
         "wander": max(c["wander"] for c in clips),
         "shown": total("shown") / len(clips),
-        "segments": 60 * total("segments") / total("seconds"),
+        "breaks": 60 * total("breaks") / total("seconds"),
         "update_ms": total("update_ms") / len(clips),
     }
 
@@ -172,8 +175,11 @@ def _one_euro_jitter(shot: Shot, detections: list[list[Detection]]) -> float:
     return _jitter(shot, [pose_from_keypoints(p) for p in smooth])
 
 
-def one_euro(x: ArrayF64, fps: float, min_hz: float = 1.0, beta: float = 0.02) -> ArrayF64:
-    """Causal smoothing whose cut-off rises with speed. Source: Casiez et al. 2012."""
+def one_euro(x: ArrayF64, fps: float, min_hz: float = 3.0, beta: float = 0.1) -> ArrayF64:
+    """Causal smoothing whose cut-off rises with speed (Casiez et al. 2012).
+
+    The two constants are those of a grid that were best on training portraits.
+    """
     out, speed, smooth = [x[0]], np.zeros_like(x[0]), x[0]
     for previous, value in itertools.pairwise(x):
         speed += _share(np.ones_like(value), fps) * ((value - previous) * fps - speed)
