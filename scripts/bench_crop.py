@@ -69,7 +69,8 @@ def main() -> None:
     detector.close()
     print(table(rows))
     if options.json:
-        options.json.write_text(json.dumps({"split": options.split, "rows": rows}, indent=1) + "\n")
+        measured = [{key: value for key, value in row.items() if value == value} for row in rows]  # no NaN
+        options.json.write_text(json.dumps({"split": options.split, "rows": measured}, indent=1) + "\n")
 
 
 def neutral_portraits(faces: Path, split: str, people: int) -> list[Path]:
