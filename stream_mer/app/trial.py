@@ -23,7 +23,6 @@ from stream_mer.synth.mesh import MeshRun
 from stream_mer.synth.spec import TrueEvent
 from stream_mer.types import Event, Result, RunSummary
 
-
 NO_PICTURE = np.zeros((1, 1, 3), np.uint8)
 """Stands for the frames' pictures, which a trial does not keep."""
 

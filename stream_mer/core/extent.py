@@ -17,11 +17,11 @@ from stream_mer.types import ArrayF32, ArrayF64, Event, FaceCrop, ImageU8
 
 SIDE = 64
 """Pictures are kept as grey of this side: half the classifier's resolution, a quarter of the noise."""
-LEVEL = 0.3
+LEVEL = 0.4
 """The course's crossing of this share of its height is looked for on either side of the apex."""
-FOOT = 1.4
-"""From apex to onset is this many times as far as from apex to the crossing: for a raised cosine the
-crossing of 0.3 lies at 1/1.58 of the way; fitted on training clips, where other shapes pull it down."""
+FOOT = 1.6
+"""From apex to onset is this many times as far as from apex to the crossing. A raised cosine gives 1.77;
+fitted on clips of training people, whose other pulse shapes pull it down."""
 KEEP_NS = 1_500_000_000
 BASE_NS = 80_000_000
 """Pictures this long before and after the longest possible event make the baseline."""
@@ -60,12 +60,15 @@ class Extents:
         measured = measure_extent(times, pictures, event.apex_ns, self.max_ns)
         if measured is None:
             return event
-        onset, apex, offset = measured
-        length = min(max(offset - onset, self.min_ns), self.max_ns)
-        # Lengthening or cutting keeps the apex's place in the event.
-        before = round((apex - onset) / max(1, offset - onset) * length)
-        onset = max(0, apex - before)
-        return replace(event, onset_ns=onset, apex_ns=max(onset, apex), offset_ns=apex - before + length)
+        # Half the classifier's word, half the measurement. On 45 events in clips of training people the
+        # mean IoU with the truth was .75 (classifier), .82 (measured), .82 (mean of both), and IoU >= 0.5
+        # was reached by .98, .93 and 1.0 of them: the measurement is finer but sometimes fails.
+        onset = (measured[0] + event.onset_ns) // 2
+        offset = (measured[2] + event.offset_ns) // 2
+        excess = (offset - onset) - min(max(offset - onset, self.min_ns), self.max_ns)
+        onset, offset = max(0, onset + excess // 2), offset - (excess - excess // 2)
+        apex = min(max(measured[1], onset), offset - 1)
+        return replace(event, onset_ns=onset, apex_ns=apex, offset_ns=offset)
 
     def _around(self, event: Event) -> tuple[ArrayF64, list[ArrayF32]]:
         reach = self.max_ns // 2 + 2 * BASE_NS

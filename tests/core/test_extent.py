@@ -1,0 +1,101 @@
+"""An event's limits are measured from the pictures: pulses of known course, noise, light, no motion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_mer.core.extent import Extents, measure_extent, motion_course
+from stream_mer.core.metrics import interval_iou
+from stream_mer.types import LABELS, Box, Event, FaceCrop, FaceTrack, Similarity
+
+MS = 1_000_000
+RNG = np.random.default_rng(3)
+FACE = RNG.normal(128, 30, (64, 64)).astype(np.float32)
+CHANGE = np.zeros((64, 64), np.float32)
+CHANGE[40:50, 20:44] = RNG.normal(0, 6, (10, 24))
+
+
+def film(fps: float, onset_ms: float, offset_ms: float, *, noise: float = 0.0, drift: float = 0.0):
+    """One second of a face that changes by a raised-cosine pulse; light drifts by ``drift`` levels."""
+    times = np.arange(0, 1000, 1000 / fps)
+    phase = np.clip((times - onset_ms) / (offset_ms - onset_ms), 0, 1)
+    course = 0.5 * (1 - np.cos(2 * np.pi * phase))
+    rng = np.random.default_rng(0)
+    pictures = [
+        FACE + c * CHANGE + drift * t / 1000 + rng.normal(0, noise, FACE.shape).astype(np.float32)
+        for c, t in zip(course, times, strict=True)
+    ]
+    return times * MS, [p.astype(np.float32) for p in pictures], course
+
+
+@given(st.sampled_from([30.0, 60.0, 120.0, 200.0]), st.floats(0.1, 0.2), st.floats(-0.02, 0.02))
+def test_a_known_pulse_is_measured(fps: float, length_s: float, error_s: float) -> None:
+    onset, offset = 500 - 500 * length_s, 500 + 500 * length_s
+    times, pictures, _ = film(fps, onset, offset, noise=1.0, drift=5.0)
+    measured = measure_extent(times, pictures, round((0.5 + error_s) * 1e9), 200 * MS)
+    assert measured is not None
+    found = (measured[0], measured[2])
+    assert interval_iou(found, (round(onset * MS), round(offset * MS))) >= 0.6
+    assert abs(measured[1] - 500 * MS) <= 1e9 / fps + 8 * MS
+
+
+def test_the_course_follows_the_pulse_and_ignores_drifting_light() -> None:
+    times, pictures, course = film(120, 420, 580, drift=20.0)
+    near = np.abs(times - 500 * MS) < 250 * MS
+    measured = motion_course(
+        times[near], [p for p, n in zip(pictures, near, strict=True) if n], 500 * MS, 200 * MS
+    )
+    assert measured is not None
+    # Height is relative to the mean around the apex, so compare shapes.
+    assert np.corrcoef(measured, course[near])[0, 1] > 0.98
+
+
+def test_a_still_face_and_too_few_pictures_have_no_extent() -> None:
+    times = np.arange(0, 1000, 10.0) * MS
+    assert measure_extent(times, [FACE] * len(times), 500 * MS, 200 * MS) is None
+    assert measure_extent(times[:3], [FACE] * 3, 10 * MS, 200 * MS) is None
+
+
+def event(onset_ms: int, offset_ms: int) -> Event:
+    middle = (onset_ms + offset_ms) // 2
+    return Event(
+        "id",
+        "s",
+        0,
+        1,
+        onset_ms * MS,
+        middle * MS,
+        offset_ms * MS,
+        LABELS[0],
+        0.9,
+        (0.9, 0, 0, 0, 0),
+        92.0,
+        False,
+    )
+
+
+@pytest.mark.parametrize(("onset", "offset"), [(410, 590), (450, 550)])
+def test_refining_brings_a_wrong_guess_nearer_and_stays_in_the_band(onset: int, offset: int) -> None:
+    times, pictures, _ = film(60, onset, offset)
+    extents = Extents(40 * MS, 200 * MS)
+    track = FaceTrack(1, 0, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
+    for t, picture in zip(times, pictures, strict=True):
+        big = np.repeat(np.repeat(np.clip(picture, 0, 255).astype(np.uint8), 2, 0), 2, 1)
+        rgb = np.repeat(big[:, :, None], 3, 2)
+        extents.push([FaceCrop(track, 0, round(t), 0, rgb[:32, :32].copy(), rgb)])
+    guess = event(460, 530) if offset - onset > 120 else event(410, 590)
+    refined = extents.refine(guess)
+    truth = (onset * MS, offset * MS)
+    before = interval_iou((guess.onset_ns, guess.offset_ns), truth)
+    after = interval_iou((refined.onset_ns, refined.offset_ns), truth)
+    assert after > before + 0.1
+    assert 40 * MS <= refined.offset_ns - refined.onset_ns <= 200 * MS
+    assert refined.onset_ns <= refined.apex_ns < refined.offset_ns
+
+
+def test_an_event_of_an_unknown_track_stays_as_it_is() -> None:
+    guess = event(400, 500)
+    assert Extents(40 * MS, 200 * MS).refine(guess) == guess
