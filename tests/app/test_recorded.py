@@ -188,7 +188,8 @@ def test_a_full_disk_is_an_output_error(videos: Path, assets_dir: Path, tmp_path
         pytest.skip(f"no small file system to be had: {mounted.stderr.decode().strip()}")
     try:
         command = [
-            sys.executable, "-m", "stream_mer", "process", str(videos / "grid_bbaf2n.mpg"), "--out", str(small),
+            *(sys.executable, "-m", "stream_mer", "process"),
+            *(str(videos / "grid_bbaf2n.mpg"), "--out", str(small)),
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 5, done.stderr
