@@ -10,7 +10,8 @@ import numpy as np
 
 from stream_mer.app.compose import DetectorFactory, build_plan, spotter_settings
 from stream_mer.app.injection import inject_into
-from stream_mer.app.networks import Networks
+from stream_mer.app.networks import Networks, pick_networks
+from stream_mer.app.portraits import MESH
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.config import Settings
 from stream_mer.core.extent import Extents
@@ -19,6 +20,8 @@ from stream_mer.core.spotting import Spotter
 from stream_mer.pipeline.inline import run_inline
 from stream_mer.pipeline.plan import SinkRecipe
 from stream_mer.protocols import Source
+from stream_mer.runtime.assets import AssetStore
+from stream_mer.runtime.openvino import OpenVinoEngine
 from stream_mer.synth.mesh import MeshRun
 from stream_mer.synth.spec import TrueEvent
 from stream_mer.types import Event, Result, RunSummary
@@ -131,3 +134,63 @@ def curve(trials: Sequence[Trial], thresholds: Sequence[float]) -> list[Point]:
         share = right / total.tp if total.tp else 0.0
         points.append(Point(threshold, total.recall, total.fp / minutes if minutes else 0.0, share))
     return points
+
+
+WAYS: dict[str, tuple[str, str]] = {
+    "native crop": ("never", "bicubic"),
+    "LR 32, bicubic": ("always", "bicubic"),
+    "LR 32, SR": ("always", "auto"),
+}
+"""What the classifier may be shown: name -> ``--sr`` and ``--engine``."""
+
+
+def compare_ways(
+    videos: Sequence[Path],
+    settings: Settings,
+    store: AssetStore,
+    seeds: Sequence[int],
+    report: Callable[[str], None],
+) -> dict[str, tuple[list[Trial], list[Trial]]]:
+    """Run every way over every video, as it is and with events injected.
+
+    Returns:
+        For each way the trials without and with injected events.
+    """
+    engine = OpenVinoEngine.from_file(store.path(MESH), threads=1)
+    results: dict[str, tuple[list[Trial], list[Trial]]] = {}
+    try:
+        for way, (sr, name) in WAYS.items():
+            chosen = replace(settings, sr=sr, engine=settings.engine if name == "auto" else name)
+            networks, detectors = pick_networks(chosen), DetectorFactory(chosen, store)
+            plain, injected = [], []
+            for video in videos:
+                report(f"{way} ({networks.super_resolver.name}): {video.name}")
+                plain.append(run_trial(video, chosen, networks, detectors))
+                injected += [run_trial(video, chosen, networks, detectors, engine.run, s) for s in seeds]
+            results[way] = (plain, injected)
+    finally:
+        engine.close()
+    return results
+
+
+def table(results: dict[str, tuple[list[Trial], list[Trial]]], thresholds: Sequence[float]) -> str:
+    """The comparison as Markdown: per way and threshold, false events a minute and recall."""
+    lines = [
+        "| shown to the classifier | threshold | events/min, nothing injected | recall of injected "
+        "| unmatched/min, injected | right class |",
+        "|---|---|---|---|---|---|",
+    ]
+    for way, (plain, injected) in results.items():
+        for quiet, busy in zip(curve(plain, thresholds), curve(injected, thresholds), strict=True):
+            lines.append(
+                f"| {way} | {quiet.threshold:g} | {quiet.unmatched_per_minute:.1f} | {busy.recall:.2f} "
+                f"| {busy.unmatched_per_minute:.1f} | {busy.right_class:.2f} |"
+            )
+    plain, injected = next(iter(results.values()))
+    minutes = sum(t.minutes for t in plain)
+    events = sum(len(t.truth) for t in injected)
+    lines += [
+        "",
+        f"{len(plain)} videos, {minutes:.1f} minutes; {events} injected events with IoU >= 0.5 to match.",
+    ]
+    return "\n".join(lines) + "\n"
