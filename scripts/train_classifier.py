@@ -70,6 +70,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--engine", type=Path, help="folder to write the engine to; its name is the engine's")
     parser.add_argument("--calibration", type=Path, help="file to write, e.g. calibration/score/cnn-mer.toml")
+    parser.add_argument("--begin-with", type=Path, help="best.pt of an earlier run to start from")
     parser.add_argument("--version", default="1")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -78,7 +79,7 @@ def main() -> int:
         config = tomllib.loads(args.config.read_text(encoding="utf-8"))["train"]
         settings = ClassifierSettings(**config)
         table = load_packs(*args.packs)
-        net, columns = load_net(train(table, settings, args.out))
+        net, columns = load_net(train(table, settings, args.out, begin_with=args.begin_with))
         report.curves(args.out / "log.csv", args.out / "curves.png")
         logits = scores_of(net, table.pop("raw"), columns)
         aside = (table["part"] == "choose") | (table["part"] == "tune")

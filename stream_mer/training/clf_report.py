@@ -27,9 +27,9 @@ def curves(log: Path, picture: Path) -> None:
     with log.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for name in ("loss", "average_precision", "auc", "uf1"):
-        axes.plot([int(r["epoch"]) for r in rows], [float(r[name]) for r in rows], label=name)
-    axes.set(xlabel="epoch", title="training loss; the rest on training people set aside")
+    for name in ("loss", "average_precision", "auc", "uf1", "real_average_precision"):
+        axes.plot([int(r["epoch"]) for r in rows], [float(r.get(name, "nan")) for r in rows], label=name)
+    axes.set(xlabel="epoch", title="training loss; the rest on people and videos set aside")
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(picture, dpi=110)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stream_mer.training.clf_data import NONE
 from stream_mer.training.clf_judge import Judgement, Table, judge
@@ -31,6 +32,8 @@ class ClassifierSettings:
     smoothing: float = 0.04
     dropout: float = 0.4
     negatives_per_positive: float = 3.0
+    memory: float = 0.998
+    """Decay of the moving average of the weights, per step; the average is what is judged and kept."""
     real_share: float = 0.5
     """Share of the drawn negatives that come from real video."""
     bf16: bool = True
@@ -120,8 +123,15 @@ def scores_of(
     return np.concatenate(out) if out else np.zeros((0, len(CLASSES)), np.float32)
 
 
-def train(table: Table, settings: ClassifierSettings, out: Path, *, stop_after: int | None = None) -> Path:
-    """Train, keep the epoch that is best on the people set aside for choosing, and return its file.
+def train(
+    table: Table,
+    settings: ClassifierSettings,
+    out: Path,
+    *,
+    begin_with: Path | None = None,
+    stop_after: int | None = None,
+) -> Path:
+    """Train, keep the epoch that is best on people and videos set aside, and return its file.
 
     Writes ``log.csv``, ``config.json``, ``last.pt`` (to resume from) and ``best.pt`` into ``out``.
 
@@ -129,6 +139,7 @@ def train(table: Table, settings: ClassifierSettings, out: Path, *, stop_after: 
         table: the window packs.
         settings: how to train.
         out: folder of the run; a run that is already there is continued.
+        begin_with: ``best.pt`` of an earlier run with the same features, instead of random weights.
         stop_after: end before this epoch, to continue another time.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -143,6 +154,10 @@ def train(table: Table, settings: ClassifierSettings, out: Path, *, stop_after: 
     many = np.concatenate([first, next(drawer.epoch(np.random.default_rng(1)))])
     x = features(torch.from_numpy(raw_of[many].astype(np.float32)))[:, columns]
     net.scale.copy_(1.0 / (x.square().mean((0, 2, 3)).sqrt() + 1e-3).view(1, -1, 1, 1))
+    if begin_with is not None:
+        net.load_state_dict(torch.load(begin_with, weights_only=True)["net"])
+    average = get_ema_multi_avg_fn(settings.memory)  # type: ignore[no-untyped-call]
+    mean = AveragedModel(net, multi_avg_fn=average)  # what is judged and kept
     optimiser = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=settings.weight_decay)
     steps = sum(1 for _ in drawer.epoch(np.random.default_rng(0))) * settings.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -152,11 +167,11 @@ def train(table: Table, settings: ClassifierSettings, out: Path, *, stop_after: 
     if (out / "last.pt").is_file():
         state = torch.load(out / "last.pt", weights_only=True)
         net.load_state_dict(state["net"])
+        mean.load_state_dict(state["mean"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
         start, best = state["epoch"], state["best"]
-    held = np.flatnonzero(table["part"] == "choose")
-    held_raw, held_target = raw_of[held], table["target"][held]
+    held = {part: np.flatnonzero(table["part"] == part) for part in ("choose", "tune")}
     for epoch in range(start, min(settings.epochs, stop_after or settings.epochs)):
         generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
         torch.manual_seed(settings.seed * 1000 + epoch)  # dropout
@@ -174,19 +189,24 @@ def train(table: Table, settings: ClassifierSettings, out: Path, *, stop_after: 
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimiser.step()
             schedule.step()
+            mean.update_parameters(net)
             losses.append(float(loss.detach()))
-        found = judge(scores_of(net, held_raw, columns), held_target)
+        kept = mean.module
+        assert isinstance(kept, EventNet)
+        found, real = (judge(scores_of(kept, raw_of[r], columns), table["target"][r]) for r in held.values())
         merit = found.average_precision + 0.5 * found.uf1
-        _log(out / "log.csv", epoch, float(np.mean(losses)), found)
+        if real.positives:
+            merit += real.average_precision + 0.5 * real.uf1
+        _log(out / "log.csv", epoch, float(np.mean(losses)), found, real)
         if merit > best:
             best = merit
-            torch.save({"net": net.state_dict(), "features": list(settings.features)}, out / "best.pt")
+            torch.save({"net": kept.state_dict(), "features": list(settings.features)}, out / "best.pt")
         state = {
             "net": net.state_dict(),
             "optimiser": optimiser.state_dict(),
             "schedule": schedule.state_dict(),
         }
-        torch.save({**state, "epoch": epoch + 1, "best": best}, out / "last.pt")
+        torch.save({**state, "mean": mean.state_dict(), "epoch": epoch + 1, "best": best}, out / "last.pt")
     return out / "best.pt"
 
 
@@ -199,8 +219,9 @@ def load_net(file: Path) -> tuple[EventNet, Tensor]:
     return net.eval(), columns
 
 
-def _log(file: Path, epoch: int, loss: float, found: Judgement) -> None:
+def _log(file: Path, epoch: int, loss: float, found: Judgement, real: Judgement) -> None:
     row = {"epoch": epoch, "loss": round(loss, 4)} | {k: round(v, 4) for k, v in asdict(found).items()}
+    row["real_average_precision"] = round(real.average_precision, 4)
     fresh = not file.is_file()
     with file.open("a", newline="") as stream:
         writer = csv.DictWriter(stream, list(row))

@@ -69,7 +69,7 @@ def test_size_is_the_papers() -> None:
 
 
 def test_training_learns_resumes_and_logs(table: dict[str, np.ndarray], tmp_path: Path) -> None:
-    settings = ClassifierSettings(epochs=7, batch=64, negatives_per_positive=1.0)
+    settings = ClassifierSettings(epochs=7, batch=64, negatives_per_positive=1.0, memory=0.9)
     best = train(table, settings, tmp_path)
     net, columns = load_net(best)
     held = table["part"] == "choose"
