@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +19,9 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 ok, 2 usage, 3 source, 4 engine, 5 failure, 130 Ctrl-C)."""
     args = _parser().parse_args(argv)
+    if threading.current_thread() is threading.main_thread():
+        # 'docker stop' and systemd ask so; the outputs are then closed as after Ctrl-C.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         return int(args.run(args))
     except StreamMerError as error:
@@ -24,6 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"stream-mer: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; nothing more can be said
+        return StreamMerError.exit_code
+    except OSError as error:
+        if args.debug:
+            raise
+        print(f"stream-mer: {error}", file=sys.stderr)
+        return StreamMerError.exit_code
     except KeyboardInterrupt:
         print("stream-mer: interrupted; outputs were closed and hold everything up to here", file=sys.stderr)
         return INTERRUPTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 
 from stream_mer.errors import ConfigError
@@ -55,12 +56,12 @@ class Settings:
         _one_of("--detector", self.detector, DETECTORS)
         _one_of("--device", self.device, DEVICES)
         _one_of("--backend", self.backend, BACKENDS)
-        if not self.min_duration_s > 0:
+        if not (0 < self.min_duration_s < inf):
             raise ConfigError(
                 f"--min-duration {self.min_duration_s:g} is not a length of time.\n"
                 "Give seconds above 0, for example --min-duration 0.04."
             )
-        if self.max_duration_s < self.min_duration_s:
+        if not self.max_duration_s >= self.min_duration_s:
             raise ConfigError(
                 f"--min-duration {self.min_duration_s:g} is longer than --max-duration "
                 f"{self.max_duration_s:g}: no event could be both.\n"
@@ -73,7 +74,7 @@ class Settings:
             )
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ConfigError(
-                f"--threshold {self.threshold:g} is not a probability.\nGive a number between 0 and 1."
+                f"--threshold {self.threshold:g} is not possible.\nGive a probability above 0 and below 1."
             )
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"--threads {self.threads} is not possible.\nGive 1 or more.")

@@ -250,10 +250,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class FrameFaces:
-    """A frame with the faces found in it, as the face stage hands it on."""
+    """A frame with the faces found in it, as the face stage hands it on.
+
+    ``veiled`` are boxes to be made unrecognisable wherever the frame is shown, followed or not.
+    """
 
     frame: Frame
     crops: tuple[FaceCrop, ...]
+    veiled: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +274,7 @@ class Result:
     crops: tuple[FaceCrop, ...] = ()
     scores: tuple[Score, ...] = ()
     events: tuple[Event, ...] = ()
+    veiled: tuple[Box, ...] = ()
     repeated: bool = False
 
 
@@ -294,3 +299,4 @@ class RunSummary:
     version: str
     warnings: tuple[str, ...] = field(default=())
     first_result_s: float | None = None
+    interrupted: bool = False

@@ -44,6 +44,8 @@ def make_clips(options: SynthOptions) -> int:
     """
     if options.clips < 1:
         raise ConfigError(f"--clips {options.clips} makes nothing.\nGive 1 or more.")
+    if options.seed < 0:
+        raise ConfigError(f"--seed {options.seed} is negative.\nGive 0 or more.")
     side = round(max(320.0, options.face_px * 2.5) / 16) * 16
     spec = ClipSpec(
         duration_s=options.seconds, fps=options.fps, width=side, height=side, face_px=options.face_px

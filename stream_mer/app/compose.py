@@ -10,8 +10,15 @@ from stream_mer.app.networks import Networks
 from stream_mer.config import Settings
 from stream_mer.core.extent import Extents
 from stream_mer.core.spotting import Spotter, SpotterSettings
+from stream_mer.core.tally import Tally
 from stream_mer.core.tracking import FaceTracker, TrackerSettings
-from stream_mer.core.windowing import FRAMES_PER_EVENT, REFERENCE_NS, Windower, duration_ladder
+from stream_mer.core.windowing import (
+    FRAMES_PER_EVENT,
+    REFERENCE_NS,
+    Windower,
+    duration_ladder,
+    observable_rungs,
+)
 from stream_mer.face.choose import COARSE_MIN_SCORE, FULL_RANGE, SHORT_RANGE, TRUST, plan_detection
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.face.tiled import TiledDetector
@@ -24,6 +31,11 @@ from stream_mer.types import RunSummary, SourceInfo
 
 AUTO_SR_BELOW_PX = 48.0
 """``--sr auto``: narrower faces go through LR and SR, wider ones show the classifier their own pixels."""
+UNEVEN_FRAMES, UNEVEN_SHARE = 20, 0.05
+"""From so many frames on, gaps after this share of them make a source too uneven to be judged by its
+usual frame rate."""
+SR_SLACK = 0.1
+"""... and only when a face has grown or shrunk by so much past that does it change over."""
 MAX_PASSES = 16
 """Detector passes per frame at most: what faces of 32 px in 1080p need; 4k gets larger tiles (64 px)."""
 
@@ -67,12 +79,12 @@ def spotter_settings(settings: Settings, threshold: float) -> SpotterSettings:
     )
 
 
-def wants_sr(mode: str) -> Callable[[float], bool]:
-    """From a face's width in frame px: does it go through LR and SR?"""
-    if mode == "auto":
-        return lambda face_px: face_px < AUTO_SR_BELOW_PX
-    always = mode == "always"
-    return lambda _: always
+def wants_sr(mode: str) -> Callable[[float, bool | None], bool]:
+    """From a face's width in frame px and what it had before: does it go through LR and SR?"""
+    if mode != "auto":
+        return lambda _, __: mode == "always"
+    low, high = AUTO_SR_BELOW_PX * (1 - SR_SLACK), AUTO_SR_BELOW_PX * (1 + SR_SLACK)
+    return lambda face_px, had: face_px < (AUTO_SR_BELOW_PX if had is None else high if had else low)
 
 
 def build_plan(
@@ -83,6 +95,7 @@ def build_plan(
     sinks: Sequence[SinkRecipe],
     *,
     lossy: bool = False,
+    drain: bool = False,
 ) -> Plan:
     """The recipes of one run."""
     ladder = duration_ladder(settings.min_duration_s, settings.max_duration_s)
@@ -90,7 +103,7 @@ def build_plan(
 
     def face(info: SourceInfo) -> FaceStep:
         tracker = FaceTracker(TrackerSettings(max_faces=settings.max_faces))
-        return FaceStep(detectors.build(info), tracker, wants_sr(settings.sr))
+        return FaceStep(detectors.build(info), tracker, wants_sr(settings.sr), veil=settings.redact)
 
     def infer(info: SourceInfo) -> InferStep:
         spotting = spotter_settings(settings, threshold)
@@ -106,17 +119,22 @@ def build_plan(
     def summarise(progress: Progress) -> RunSummary:
         return summary_of(progress, settings, networks, threshold)
 
-    return Plan(source, face, infer, sinks, summarise, lossy)
+    return Plan(source, face, infer, sinks, summarise, lossy, drain)
 
 
 def summary_of(progress: Progress, settings: Settings, networks: Networks, threshold: float) -> RunSummary:
     """``run.json``'s content from what a run counted."""
     tally, info = progress.tally, progress.info
-    wall_s = (progress.finished_ns - progress.started_ns) / 1e9
+    # From the first result on: start-up is told apart, as first_result_s.
+    wall_s = (progress.finished_ns - (progress.first_result_ns or progress.started_ns)) / 1e9
     warnings = list(progress.warnings)
+    if progress.interrupted:
+        warnings.append("interrupted: this is what was done up to then")
     if tally.gaps:
         warnings.append(f"{tally.gaps} gaps in the source's frames; no window was classified across them")
     observability = observe(tally.fps, settings)
+    if observability["verdict"] == "ok" or "shows" in str(observability["verdict"]):
+        observability = uneven(observability, tally)
     if observability["verdict"] != "ok":
         warnings.append(str(observability["verdict"]))
     return RunSummary(
@@ -136,6 +154,7 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
         settings={**settings.describe(), "threshold": threshold, "engine": networks.super_resolver.name},
         version=__version__,
         warnings=tuple(warnings),
+        interrupted=progress.interrupted,
         first_result_s=(
             round((progress.first_result_ns - progress.started_ns) / 1e9, 3)
             if progress.first_result_ns is not None
@@ -144,19 +163,30 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
     )
 
 
+def uneven(observability: dict[str, float | str | None], tally: Tally) -> dict[str, float | str | None]:
+    """The verdict, unless gaps between frames kept most of the time from being classified."""
+    if tally.frames < UNEVEN_FRAMES or tally.gaps < UNEVEN_SHARE * tally.frames:
+        return observability
+    verdict = (
+        f"the frames come too unevenly: {tally.gaps} gaps in {tally.frames} frames; "
+        f"{tally.coverage:.0%} of the time was classified"
+    )
+    return {**observability, "verdict": verdict}
+
+
 def observe(fps: float, settings: Settings) -> dict[str, float | str | None]:
     """What a source of this frame rate can show of the events asked for."""
     if fps <= 0:
         return {"shortest_event_s": None, "verdict": "too few frames to tell"}
+    ladder = duration_ladder(settings.min_duration_s, settings.max_duration_s)
+    rungs = observable_rungs(ladder, 1e9 / fps)
     shortest = FRAMES_PER_EVENT / fps
-    # The same half frame of grace as the windows have: 3 frames at 29.97 fps do show 0.1 s.
-    least = (FRAMES_PER_EVENT - 0.5) / fps
-    if least > settings.max_duration_s:
+    if not rungs:
         verdict = (
             f"{fps:.3g} fps cannot show events of {settings.max_duration_s:g} s or less "
             f"(shortest: {shortest:.2f} s); nothing was classified. Use a faster camera or --max-duration."
         )
-    elif shortest > settings.min_duration_s * 1.01:
+    elif len(rungs) < len(ladder):
         verdict = (
             f"{fps:.3g} fps shows events of {shortest:.3f} s and longer; shorter ones are not looked for"
         )

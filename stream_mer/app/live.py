@@ -13,8 +13,14 @@ from pathlib import Path
 from stream_mer.app.compose import DetectorFactory, build_plan, threshold_of
 from stream_mer.app.dashboard import dashboard
 from stream_mer.app.networks import pick_networks
-from stream_mer.app.recorded import recording_sinks, require_writable
-from stream_mer.app.sources import open_source
+from stream_mer.app.recorded import (
+    recording_sinks,
+    remove_outputs,
+    require_writable,
+    run_and_report,
+    say,
+)
+from stream_mer.app.sources import open_source, require_apart
 from stream_mer.capture.redact import redact
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
@@ -30,6 +36,9 @@ NOTICE = """\
 Notice: inferring emotions at work or in education is prohibited in the EU (AI Act, Art. 5(1)(f)),
 and people watched elsewhere must be told (Art. 50(3)). A micro-expression is not a lie.
 Nothing is stored unless asked for."""
+
+
+LONGEST_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +60,15 @@ def live(options: LiveOptions, settings: Settings) -> int:
         ConfigError: flags that contradict each other.
         StreamMerError: the source, an engine, an output or a stage failed.
     """
-    if options.seconds is not None and not options.seconds > 0:
-        raise ConfigError(f"--seconds {options.seconds:g} is not a length of time.\nGive more than 0.")
+    if options.seconds is not None and not 0 < options.seconds <= LONGEST_S:
+        raise ConfigError(
+            f"--seconds {options.seconds:g} is not a length of time.\nGive more than 0, at most a week."
+        )
     print(NOTICE, file=sys.stderr)
     recipe = open_source(options.source, paced=True)
     networks = pick_networks(settings)
-    detectors = DetectorFactory(settings, AssetStore(settings.assets))
+    print(f"super-resolution: {networks.super_resolver.name} ({networks.reason})", file=sys.stderr)
+    detectors = DetectorFactory(settings, AssetStore(settings.assets, report=say))
     detectors.fetch()
     look = DrawSettings(threshold=threshold_of(settings, networks), redact=settings.redact)
     runs: list[ThreadedRun] = []  # the run is made last; sinks reach it through this
@@ -69,6 +81,8 @@ def live(options: LiveOptions, settings: Settings) -> int:
         sinks = [SinkRecipe("progress", ProgressSink)]
         if options.record is not None:
             require_writable(options.record)
+            require_apart(recipe.file, options.record)
+            remove_outputs(options.record)
             sinks += recording_sinks(options.record, settings, networks, utc=_wall_clock)
         if options.window:
             require_display()
@@ -81,14 +95,12 @@ def live(options: LiveOptions, settings: Settings) -> int:
         if options.web is not None:
             name = redact(options.source)
             sinks.append(stack.enter_context(dashboard(options.web, options.token, name, look, status)))
-        run = ThreadedRun(build_plan(recipe.build, settings, networks, detectors, sinks, lossy=True))
-        runs.append(run)
         if options.seconds is not None:
-            timer = threading.Timer(options.seconds, run.stop)
-            timer.daemon = True
-            timer.start()
-            stack.callback(timer.cancel)
-        summary = run.run()
+            seconds = options.seconds
+            sinks.append(SinkRecipe("timer", lambda _: _StopAfter(seconds, runs[0].stop)))
+        plan = build_plan(recipe.build, settings, networks, detectors, sinks, lossy=True, drain=recipe.drain)
+        runs.append(ThreadedRun(plan))
+        summary = runs[0].run() if options.record is None else run_and_report(runs[0], options.record)
     lost = sum(summary.frames_dropped.values())
     print(f"{summary.frames} frames, {lost} lost, {summary.events} events, coverage {summary.coverage:.0%}")
     for warning in summary.warnings:
@@ -110,6 +122,21 @@ class _Window:
 
     def close(self, summary: RunSummary | None) -> None:
         self._preview.close(summary)
+
+
+class _StopAfter:
+    """Stops the run so many seconds after its first result: loading does not count."""
+
+    def __init__(self, seconds: float, stop: Callable[[], None]) -> None:
+        self._timer = threading.Timer(seconds, stop)
+        self._timer.daemon = True
+
+    def write(self, result: Result) -> None:  # noqa: ARG002  (the first one starts the clock)
+        if self._timer.ident is None:
+            self._timer.start()
+
+    def close(self, summary: RunSummary | None) -> None:  # noqa: ARG002  (the protocol's signature)
+        self._timer.cancel()
 
 
 def _wall_clock() -> Callable[[int], str]:

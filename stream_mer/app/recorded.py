@@ -8,9 +8,9 @@ from pathlib import Path
 
 from stream_mer.app.compose import DetectorFactory, build_plan, threshold_of
 from stream_mer.app.networks import Networks, pick_networks
-from stream_mer.app.sources import expand_inputs, open_source
+from stream_mer.app.sources import OUTPUTS, expand_inputs, open_source, require_apart
 from stream_mer.config import Settings
-from stream_mer.errors import OutputError, StreamMerError
+from stream_mer.errors import OutputError, SourceError, StreamMerError
 from stream_mer.pipeline.inline import run_inline
 from stream_mer.pipeline.plan import SinkRecipe
 from stream_mer.pipeline.threads import ThreadedRun
@@ -19,10 +19,11 @@ from stream_mer.sinks.event_log import EventLog
 from stream_mer.sinks.history import DrawSettings
 from stream_mer.sinks.overlay import OverlaySink
 from stream_mer.sinks.progress import ProgressSink
-from stream_mer.sinks.summary import SummarySink, write_summary
+from stream_mer.sinks.summary import write_summary
 from stream_mer.types import RunSummary, SourceInfo
 
 SOME_FAILED = 5
+REPORT = "run.json"
 
 
 def process(
@@ -63,11 +64,11 @@ def process(
 
 def process_many(inputs: list[str], out: Path, settings: Settings) -> int:
     """The ``process`` verb: every input in turn; one bad file does not stop the others."""
-    files = expand_inputs(inputs)
+    files = expand_inputs(inputs, out)
     require_writable(out)
     networks = pick_networks(settings)
     print(f"super-resolution: {networks.super_resolver.name} ({networks.reason})", file=sys.stderr)
-    detectors = DetectorFactory(settings, AssetStore(settings.assets, report=_say))
+    detectors = DetectorFactory(settings, AssetStore(settings.assets, report=say))
     detectors.fetch()
     failures: list[StreamMerError] = []
     for file, folder in zip(files, output_folders(files, out), strict=True):
@@ -109,7 +110,7 @@ def recording_sinks(
     networks: Networks,
     utc: Callable[[], Callable[[int], str]] | None = None,
 ) -> list[SinkRecipe]:
-    """The sinks that write ``events.jsonl``, ``run.json`` and, if wanted, ``overlay.mp4``.
+    """The sinks that write ``events.jsonl`` and, if wanted, ``overlay.mp4``.
 
     ``utc`` is for live sources: called when the source is open, it gives the clock for ``onset_utc``.
     """
@@ -119,10 +120,7 @@ def recording_sinks(
     def event_log(_: SourceInfo) -> EventLog:
         return EventLog(folder / "events.jsonl", digests, utc=None if utc is None else utc())
 
-    recipes = [
-        SinkRecipe("events", event_log),
-        SinkRecipe("summary", lambda _: SummarySink(folder / "run.json")),
-    ]
+    recipes = [SinkRecipe("events", event_log)]
     if settings.overlay:
         recipes.append(
             SinkRecipe(
@@ -145,10 +143,44 @@ def _run(
     sinks = recording_sinks(folder, settings, networks)
     if progress:
         sinks.append(SinkRecipe("progress", ProgressSink))
+    require_apart(recipe.file, folder)
+    remove_outputs(folder)
     plan = build_plan(recipe.build, settings, networks, detectors, sinks)
-    summary = run_inline(plan) if inline else ThreadedRun(plan).run()
-    write_summary(folder / "run.json", summary)  # now with the sinks' own times
+    if inline:
+        summary = run_inline(plan)
+        write_summary(folder / REPORT, summary)
+        return summary
+    return run_and_report(ThreadedRun(plan), folder)
+
+
+def run_and_report(run: ThreadedRun, folder: Path) -> RunSummary:
+    """Run to the end and write ``run.json``; also when interrupted or when the source failed midway."""
+    try:
+        summary = run.run()
+    except KeyboardInterrupt:
+        write_summary(folder / REPORT, run.summarise())
+        raise
+    except SourceError:
+        if run.progress.tally.frames:
+            write_summary(folder / REPORT, run.summarise())
+        raise
+    write_summary(folder / REPORT, summary)
     return summary
+
+
+def remove_outputs(folder: Path) -> None:
+    """Remove what an earlier run wrote there: it must not pose as the result of this one.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    try:
+        for name in OUTPUTS:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror or error}.\nChoose another folder with --out."
+        ) from error
 
 
 def _report(file: Path, folder: Path, summary: RunSummary) -> None:
@@ -160,7 +192,8 @@ def _report(file: Path, folder: Path, summary: RunSummary) -> None:
         print(f"  note: {warning}")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell the user something that is no result."""
     print(text, file=sys.stderr)
 
 

@@ -12,7 +12,7 @@ from stream_mer.capture.opencv import OpenCvCamera
 from stream_mer.capture.paced import PacedSource
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.capture.reconnect import ReconnectingSource
-from stream_mer.errors import SourceError, SourceNotFound
+from stream_mer.errors import ConfigError, SourceError, SourceNotFound
 from stream_mer.protocols import Source
 
 VIDEO_SUFFIXES = frozenset(
@@ -25,12 +25,24 @@ VIDEO_SUFFIXES = frozenset(
 """What is taken from a folder; a file named on the command line may be called anything."""
 
 
+CAMERA_DIGITS = 3
+"""Longer numbers are no camera; they are looked for as files."""
+OUTPUTS = ("events.jsonl", "overlay.mp4", "run.json")
+"""What a run writes into its folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRecipe:
-    """How to open a source, and whether frames may be lost when the rest is too slow."""
+    """How to open a source.
+
+    ``live``: frames may be lost when the rest is too slow. ``drain``: it delivers whether one reads or
+    not. ``file``: the file it reads, if any.
+    """
 
     build: Callable[[], Source]
     live: bool
+    drain: bool = False
+    file: Path | None = None
 
 
 def open_source(word: str | Path | int, *, paced: bool = False) -> SourceRecipe:
@@ -41,37 +53,65 @@ def open_source(word: str | Path | int, *, paced: bool = False) -> SourceRecipe:
         paced: play a file at its own pace as if it were a camera.
     """
     text = str(word)
-    if text.isdecimal() and not Path(text).exists():
-        return SourceRecipe(lambda: OpenCvCamera(int(text), clock=MonotonicClock()), live=True)
+    if text.isdecimal() and len(text) <= CAMERA_DIGITS and not Path(text).exists():
+        return SourceRecipe(lambda: OpenCvCamera(int(text), clock=MonotonicClock()), live=True, drain=True)
     if is_address(text):
         return SourceRecipe(
-            lambda: ReconnectingSource(lambda: PyAvSource(text, live=True), MonotonicClock()), live=True
+            lambda: ReconnectingSource(lambda: PyAvSource(text, live=True), MonotonicClock()),
+            live=True,
+            drain=True,
         )
     if paced:
-        return SourceRecipe(lambda: PacedSource(PyAvSource(text), MonotonicClock()), live=True)
-    return SourceRecipe(lambda: PyAvSource(text), live=False)
+        return SourceRecipe(
+            lambda: PacedSource(PyAvSource(text), MonotonicClock()), live=True, file=Path(text)
+        )
+    return SourceRecipe(lambda: PyAvSource(text), live=False, file=Path(text))
 
 
-def expand_inputs(words: list[str]) -> list[Path]:
-    """Files as they are, folders as the video files directly or deeper in them, sorted.
+def expand_inputs(words: list[str], out: Path) -> list[Path]:
+    """Files as they are, folders as the video files directly or deeper in them, each once, sorted.
+
+    What earlier runs wrote is no input: everything under ``out``, and folders with an ``events.jsonl``.
 
     Raises:
         SourceNotFound: a path does not exist.
         SourceError: a folder without a video file.
     """
-    files: list[Path] = []
+    files: dict[Path, Path] = {}
     for word in words:
         path = Path(word)
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+            inside = [p for p in sorted(path.rglob("*")) if _is_input(p, out)]
             if not inside:
                 raise SourceError(
                     f"folder {path} holds no video file.\n"
                     f"Give a file, or a folder with one of: {' '.join(sorted(VIDEO_SUFFIXES))}"
                 )
-            files += inside
         elif path.exists():
-            files.append(path)
+            inside = [path]
         else:
             raise SourceNotFound(f"there is no file or folder {path}.\nCheck the spelling and the folder.")
-    return files
+        for file in inside:
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
+def _is_input(path: Path, out: Path) -> bool:
+    if path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
+        return False
+    return not path.resolve().is_relative_to(out.resolve()) and not (path.parent / "events.jsonl").exists()
+
+
+def require_apart(source: Path | None, folder: Path) -> None:
+    """Refuse to write where the input lies under the name of an output.
+
+    Raises:
+        ConfigError: an output would replace the input.
+    """
+    for name in OUTPUTS:
+        target = folder / name
+        if source is not None and source.exists() and target.exists() and target.samefile(source):
+            raise ConfigError(
+                f"{target} is the input itself and would be overwritten.\n"
+                "Choose another folder for the outputs."
+            )

@@ -54,6 +54,7 @@ def stream(source: str | Path | int, settings: Settings | None = None) -> Iterat
         detectors,
         [SinkRecipe("caller", lambda _: _Handover(channel))],
         lossy=recipe.live,
+        drain=recipe.drain,
     )
     run = ThreadedRun(plan)
     failure: list[BaseException] = []
@@ -71,9 +72,9 @@ def stream(source: str | Path | int, settings: Settings | None = None) -> Iterat
         while not isinstance(result := channel.get(), End):
             yield result
     except Closed:
-        pass
+        pass  # the run failed: its error follows
     finally:
-        run.stop()
+        run.abort()  # whoever stopped reading wants nothing more; after the end it changes nothing
         channel.abort()
         thread.join()
     if failure and not isinstance(failure[0], KeyboardInterrupt):

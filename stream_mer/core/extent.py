@@ -22,7 +22,6 @@ LEVEL = 0.4
 FOOT = 1.6
 """From apex to onset is this many times as far as from apex to the crossing. A raised cosine gives 1.77;
 fitted on clips of training people, whose other pulse shapes pull it down."""
-KEEP_NS = 1_500_000_000
 BASE_NS = 80_000_000
 """Pictures this long before and after the longest possible event make the baseline."""
 
@@ -38,7 +37,14 @@ class Extents:
 
     min_ns: int
     max_ns: int
-    _lanes: dict[int, deque[tuple[int, int, int, ArrayF32]]] = field(default_factory=dict)
+    _lanes: dict[int, deque[tuple[int, tuple[int, int, bool], ArrayF32]]] = field(default_factory=dict)
+
+    _ends: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    @property
+    def _keep_ns(self) -> int:
+        """An event is refined up to a longest event and its look-ahead after its end."""
+        return 3 * (self.max_ns + 2 * BASE_NS)
 
     def push(self, crops: Iterable[FaceCrop]) -> None:
         """Take the crops of one frame, each with its picture."""
@@ -48,14 +54,25 @@ class Extents:
                 raise ValueError("a crop without picture cannot be measured")
             now = crop.pts_ns
             lane = self._lanes.setdefault(crop.track.track_id, deque())
-            lane.append((crop.pts_ns, crop.track.segment, crop.epoch, _grey(crop.picture)))
-            while crop.pts_ns - lane[0][0] > KEEP_NS:
+            stretch = (crop.track.segment, crop.epoch, crop.sr)
+            lane.append((crop.pts_ns, stretch, _grey(crop.picture)))
+            while crop.pts_ns - lane[0][0] > self._keep_ns:
                 lane.popleft()
-        for track_id in [k for k, lane in self._lanes.items() if now - lane[-1][0] > 2 * KEEP_NS]:
+        for track_id in [k for k, lane in self._lanes.items() if now - lane[-1][0] > 2 * self._keep_ns]:
             del self._lanes[track_id]
 
     def refine(self, event: Event) -> Event:
-        """The event with measured onset, apex and offset; as it is where they cannot be measured."""
+        """The event with measured onset, apex and offset; as it is where they cannot be measured.
+
+        Take a track's events in order: one begins where the one before it ended, or later.
+        """
+        refined = self._measured(event)
+        key = (event.track_id, event.epoch)
+        onset = max(refined.onset_ns, min(self._ends.get(key, 0), refined.offset_ns - 2))
+        self._ends[key] = refined.offset_ns
+        return replace(refined, onset_ns=onset, apex_ns=max(onset, refined.apex_ns))
+
+    def _measured(self, event: Event) -> Event:
         times, pictures = self._around(event)
         measured = measure_extent(times, pictures, event.apex_ns, self.max_ns)
         if measured is None:
@@ -73,11 +90,11 @@ class Extents:
     def _around(self, event: Event) -> tuple[ArrayF64, list[ArrayF32]]:
         reach = self.max_ns // 2 + 2 * BASE_NS
         lane = self._lanes.get(event.track_id, deque())
-        near = [row for row in lane if abs(row[0] - event.apex_ns) <= reach and row[2] == event.epoch]
-        if near:
-            segment = min(near, key=lambda row: abs(row[0] - event.apex_ns))[1]
-            near = [row for row in near if row[1] == segment]
-        return np.array([row[0] for row in near], np.float64), [row[3] for row in near]
+        near = [row for row in lane if abs(row[0] - event.apex_ns) <= reach]
+        if near:  # pictures of another segment, epoch or sharpness cannot be compared
+            stretch = min(near, key=lambda row: abs(row[0] - event.apex_ns))[1]
+            near = [row for row in near if row[1] == stretch]
+        return np.array([row[0] for row in near], np.float64), [row[2] for row in near]
 
 
 def measure_extent(

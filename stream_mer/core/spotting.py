@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -52,7 +52,10 @@ class Spotter:
     _pending: dict[tuple[int, int, int], list[Score]] = field(default_factory=dict)
 
     def push(self, scores: Iterable[Score], now_ns: int) -> list[Event]:
-        """Take new scores; give the events that can no longer change at stream time ``now_ns``."""
+        """Take new scores; give the events that can no longer change at stream time ``now_ns``.
+
+        They have no id yet: ``identify`` gives it when their limits are final.
+        """
         for score in scores:
             if score.event_probability >= self.settings.threshold:
                 key = (score.track_id, score.segment, score.epoch)
@@ -74,6 +77,11 @@ class Spotter:
                 del self._pending[key]
         return sorted(events, key=lambda event: (event.onset_ns, event.track_id))
 
+    def identify(self, event: Event) -> Event:
+        """The event with its id: a digest of the source's content, epoch, track and final onset."""
+        identity = f"{self.digest}:{event.epoch}:{event.track_id}:{event.onset_ns}"
+        return replace(event, id=hashlib.sha256(identity.encode()).hexdigest()[:16])
+
     def _event(self, best: Score, members: list[Score]) -> Event:
         span = (_onset(best), _offset(best))
         support = [
@@ -90,9 +98,8 @@ class Spotter:
         onset = max(0, apex - duration // 2)
         mean = np.average([s.probabilities for s in support], axis=0, weights=weights)
         probabilities = tuple(float(p) for p in mean * (best.event_probability / mean.sum()))
-        identity = f"{self.digest}:{best.epoch}:{best.track_id}:{onset}"
         return Event(
-            id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+            id="",
             source=self.source,
             epoch=best.epoch,
             track_id=best.track_id,

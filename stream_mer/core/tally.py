@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_mer.core.metrics import Interval
-from stream_mer.core.windowing import GAP_FACTOR
+from stream_mer.core.windowing import GAP_FACTOR, NUDGED_NS
 from stream_mer.types import Result
 
 
@@ -50,7 +50,7 @@ class Tally:
     streamed_ns: int = 0
     gaps: int = 0
     _last: tuple[int, int] | None = None
-    _distances: dict[int, list[int]] = field(default_factory=dict)
+    _distances: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def push(self, result: Result) -> None:
         """Count one result."""
@@ -65,15 +65,15 @@ class Tally:
         now = (result.frame.epoch, result.frame.pts_ns)
         if self._last is not None:
             distance = now[1] - self._last[1]
-            self.streamed_ns += distance
-            if now[0] == self._last[0]:
+            if now[0] == self._last[0]:  # an outage between two epochs was not streamed
+                self.streamed_ns += distance
                 usual = self.usual_distance_ns
                 if usual and distance > GAP_FACTOR * usual:
                     self.gaps += 1
-                # Count and sum in 1 ms bins: small for any frame rate, and the bin's mean stays exact.
-                entry = self._distances.setdefault(distance // 1_000_000, [0, 0])
-                entry[0] += 1
-                entry[1] += distance
+                if distance > NUDGED_NS:
+                    # Count and sum in 1 ms bins: small for any frame rate, and the bin's mean is exact.
+                    count, total = self._distances.get(distance // 1_000_000, (0, 0))
+                    self._distances[distance // 1_000_000] = (count + 1, total + distance)
         self._last = now
 
     @property
@@ -81,10 +81,11 @@ class Tally:
         """Usual distance between frames: the mean of those within 1 ms of the median; 0 at first."""
         if not self._distances:
             return 0
-        bins = sorted(self._distances)
-        counts = np.array([self._distances[b][0] for b in bins]).cumsum()
+        table = dict(self._distances)  # sinks in other threads ask while this one counts
+        bins = sorted(table)
+        counts = np.array([table[b][0] for b in bins]).cumsum()
         median = bins[int(np.searchsorted(counts, counts[-1] / 2))]
-        near = [self._distances[b] for b in (median - 1, median, median + 1) if b in self._distances]
+        near = [table[b] for b in (median - 1, median, median + 1) if b in table]
         return round(sum(total for _, total in near) / sum(count for count, _ in near))
 
     @property

@@ -25,6 +25,8 @@ FRAMES_PER_EVENT = 3
 """Fewest frames that tell an event from a one-frame glitch, so fps >= 3 / duration."""
 GAP_FACTOR = 1.75
 """A distance between frames above this multiple of the usual one is a gap; one lost frame makes 2.0."""
+NUDGED_NS = 2_000_000
+"""Frames closer than this had the same time stamp (no camera here gives 500 fps)."""
 HISTORY = 31
 """Frame distances whose median is the usual one."""
 
@@ -42,9 +44,18 @@ def duration_ladder(min_s: float, max_s: float) -> tuple[int, ...]:
     return tuple(round(1e9 * min_s * ratio ** (k + 0.5)) for k in range(rungs))
 
 
-def shortest_event_s(fps: float) -> float:
-    """Shortest micro-expression a source of this frame rate can show, seconds."""
-    return FRAMES_PER_EVENT / fps
+def observable_rungs(ladder: tuple[int, ...], usual_ns: float) -> tuple[int, ...]:
+    """The hypothesised lengths that a source can show whose frames lie ``usual_ns`` apart.
+
+    Half a frame of grace: three frames at 29.97 fps must not miss a 0.1 s rung by rounding.
+    """
+    return tuple(d for d in ladder if d >= (FRAMES_PER_EVENT - 0.5) * usual_ns)
+
+
+def usual_distance_ns(distances_ns: Iterable[int]) -> float:
+    """Median distance between frames, ns; stamps that had to be told apart by a nudge do not count."""
+    real = [d for d in distances_ns if d > NUDGED_NS]
+    return float(np.median(real)) if real else 0.0
 
 
 def window_slots(
@@ -112,6 +123,7 @@ class _Lane:
 
     segment: int
     epoch: int
+    sr: bool
     crops: deque[FaceCrop] = field(default_factory=deque)
     next_centre: dict[int, int] = field(default_factory=dict)
     distances: deque[int] = field(default_factory=lambda: deque(maxlen=HISTORY))
@@ -121,8 +133,9 @@ class _Lane:
 class Windower:
     """Turns the crops of each track into windows, in time order, as soon as their pictures exist.
 
-    A window never spans a gap, two segments or two epochs; ``gaps`` counts windows refused for a
-    gap. Lengths below three frame distances are not tried.
+    A window never spans a gap, two segments or two epochs, and never mixes super-resolved with native
+    pictures, whose different sharpness would look like motion. Lengths that the frame rate cannot show
+    are not tried.
 
     Args:
         durations_ns: lengths to hypothesise (``duration_ladder``).
@@ -131,7 +144,6 @@ class Windower:
 
     durations_ns: tuple[int, ...]
     reference_ns: int = REFERENCE_NS
-    gaps: int = 0
     _lanes: dict[int, _Lane] = field(default_factory=dict)
 
     def push(self, crops: Iterable[FaceCrop]) -> list[Window]:
@@ -150,21 +162,19 @@ class Windower:
     def _lane_for(self, crop: FaceCrop) -> _Lane:
         track = crop.track
         lane = self._lanes.get(track.track_id)
-        if lane is None or lane.segment != track.segment or lane.epoch != crop.epoch:
+        if lane is None or (lane.segment, lane.epoch, lane.sr) != (track.segment, crop.epoch, crop.sr):
             distances = lane.distances if lane is not None else deque(maxlen=HISTORY)
-            lane = self._lanes[track.track_id] = _Lane(track.segment, crop.epoch, distances=distances)
+            lane = _Lane(track.segment, crop.epoch, crop.sr, distances=distances)
+            self._lanes[track.track_id] = lane
         return lane
 
     def _complete(self, lane: _Lane) -> Iterator[Window]:
         if len(lane.crops) < FRAMES_PER_EVENT:
             return
         pts = np.fromiter((c.pts_ns for c in lane.crops), np.int64, len(lane.crops))
-        usual = float(np.median(lane.distances))
+        usual = usual_distance_ns(lane.distances)
         now = int(pts[-1])
-        for duration in self.durations_ns:
-            # Half a frame of grace: 3 frames at 29.97 fps must not miss a 0.1 s rung by rounding.
-            if duration < (FRAMES_PER_EVENT - 0.5) * usual:
-                continue
+        for duration in observable_rungs(self.durations_ns, usual) if usual else ():
             reach = duration // 2 + self.reference_ns
             stride = max(duration // 4, 1)
             start = lane.next_centre.get(duration, 0)
@@ -182,7 +192,6 @@ class Windower:
             return None
         inside = pts[slots[0].start : slots[2].stop]
         if np.diff(inside).max() > GAP_FACTOR * usual:
-            self.gaps += 1
             return None
         crops = [[lane.crops[i] for i in range(s.start, s.stop)] for s in slots]
         pictures = np.stack([_mean([_picture(c) for c in slot]) for slot in crops])

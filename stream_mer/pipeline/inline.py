@@ -12,73 +12,78 @@ from stream_mer.protocols import Sink
 from stream_mer.types import Result, RunSummary
 
 
+class _Delivery:
+    """The sinks, and which stage is at work (to name it if it fails)."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.stage = "capture"
+        self.summary: RunSummary | None = None
+        self.sinks: list[tuple[str, Sink]] = []
+        self._progress = progress
+
+    def add(self, name: str, sink: Sink, stack: ExitStack) -> None:
+        self.sinks.append((name, sink))
+        stack.callback(self._close, name, sink)
+
+    def _close(self, name: str, sink: Sink) -> None:
+        if self.summary is not None:  # a failure before keeps its own stage
+            self.stage = name
+        sink.close(self.summary)
+
+    def deliver(self, results: Iterable[Result]) -> None:
+        for result in results:
+            self._progress.tally.push(result)
+            if self._progress.first_result_ns is None:
+                self._progress.first_result_ns = perf_counter_ns()
+            for name, sink in self.sinks:
+                self.stage = name
+                with Stopwatch(self._progress.stage(name)):
+                    sink.write(result)
+
+
 def run_inline(plan: Plan) -> RunSummary:
     """Run to the end of the source.
 
     Raises:
-        StreamMerError: the first failure; every sink has then been closed with None.
-        KeyboardInterrupt: after the outputs were closed properly.
+        StreamMerError: the first failure; every sink has then been closed.
     """
     progress = Progress(started_ns=perf_counter_ns())
-    sinks: list[tuple[str, Sink]] = []
-    stage = "capture"
+    work = _Delivery(progress)
     try:
         with ExitStack() as stack:
             source = plan.source()
             stack.callback(source.close)
             info = progress.info = source.info
-            stage = "face"
+            work.stage = "face"
             face = plan.face(info)
             stack.callback(face.close)
-            stage = "infer"
+            work.stage = "infer"
             infer = plan.infer(info)
             stack.callback(infer.close)
             for recipe in plan.sinks:
-                stage = recipe.name
-                sinks.append((recipe.name, recipe.build(info)))
-
-            def deliver(results: Iterable[Result]) -> None:
-                nonlocal stage
-                for result in results:
-                    progress.tally.push(result)
-                    if progress.first_result_ns is None:
-                        progress.first_result_ns = perf_counter_ns()
-                    for name, sink in sinks:
-                        stage = name
-                        with Stopwatch(progress.stage(name)):
-                            sink.write(result)
-
+                work.stage = recipe.name
+                work.add(recipe.name, recipe.build(info), stack)
             frames = iter(source)
-            try:
-                while True:
-                    stage = "capture"
-                    start = perf_counter_ns()
-                    frame = next(frames, None)
-                    if frame is None:
-                        break
-                    progress.stage("capture").add(perf_counter_ns() - start)
-                    stage = "face"
-                    with Stopwatch(progress.stage("face")):
-                        faces = list(face.push(frame))
-                    stage = "infer"
-                    with Stopwatch(progress.stage("infer")):
-                        results = [r for item in faces for r in infer.push(item)]
-                    deliver(results)
-            except KeyboardInterrupt:
-                progress.interrupted = True
-            stage = "infer"
-            deliver([r for item in face.flush() for r in infer.push(item)])
-            deliver(infer.flush())
+            while True:
+                work.stage = "capture"
+                start = perf_counter_ns()
+                frame = next(frames, None)
+                if frame is None:
+                    break
+                progress.stage("capture").add(perf_counter_ns() - start)
+                work.stage = "face"
+                with Stopwatch(progress.stage("face")):
+                    faces = list(face.push(frame))
+                work.stage = "infer"
+                with Stopwatch(progress.stage("infer")):
+                    results = [r for item in faces for r in infer.push(item)]
+                work.deliver(results)
+            work.stage = "infer"
+            work.deliver([r for item in face.flush() for r in infer.push(item)])
+            work.deliver(infer.flush())
             progress.losses, progress.warnings = dict(source.losses), tuple(source.warnings)
             progress.finished_ns = perf_counter_ns()
-            summary = plan.summarise(progress)
-            while sinks:
-                stage, sink = sinks.pop()
-                sink.close(summary)
-        if progress.interrupted:
-            raise KeyboardInterrupt
-        return summary
+            work.summary = plan.summarise(progress)
+        return work.summary
     except Exception as error:  # the thread border: every stage's failure is named
-        for _, sink in sinks:
-            sink.close(None)
-        raise stage_failure(stage, error) from error
+        raise stage_failure(work.stage, error) from error

@@ -25,7 +25,9 @@ class Plan:
     """Recipes for one source's way through the house.
 
     ``lossy`` makes the edge capture -> face drop its oldest frame when the rest is too slow; only
-    live sources may. ``summarise`` turns what was counted into the run's summary.
+    live sources may. ``drain`` reads and discards frames while the other stages are being built, for
+    cameras that would otherwise begin with stale pictures. ``summarise`` turns what was counted into the
+    run's summary.
     """
 
     source: Callable[[], Source]
@@ -34,6 +36,7 @@ class Plan:
     sinks: Sequence[SinkRecipe]
     summarise: Callable[[Progress], RunSummary]
     lossy: bool = False
+    drain: bool = False
 
 
 @dataclass(slots=True)

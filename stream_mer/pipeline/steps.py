@@ -6,7 +6,8 @@ Both are plain state machines; whether they share a thread is decided elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ from stream_mer.types import (
     LR_SIZE,
     ArrayF64,
     Detection,
+    Event,
     FaceCrop,
     FaceTrack,
     Frame,
@@ -48,22 +50,31 @@ class FaceStep:
     Args:
         detector: run only on the frames the tracker asks for.
         tracker: keeps persons apart and crops steady.
-        wants_sr: from the face's width in frame px, whether it goes through LR and SR; the others get
-            a native picture.
+        wants_sr: from the face's width in frame px and what this face had before (None at first),
+            whether it goes through LR and SR; the others get a native picture.
+        veil: detect in every frame and hand on what was found, confirmed as a person or not, so that it
+            can be made unrecognisable from its first frame on.
     """
 
     detector: FaceDetector
     tracker: Tracker
-    wants_sr: Callable[[float], bool]
+    wants_sr: Callable[[float, bool | None], bool]
+    veil: bool = False
+    _had_sr: dict[int, bool] = field(default_factory=dict)
 
     def push(self, item: Frame) -> tuple[FrameFaces]:
         """Detect if due, track, cut one LR crop (and a native picture where SR is not wanted)."""
-        due = self.tracker.wants_detection(item.pts_ns, item.epoch)
-        tracks = self.tracker.update(item, self.detector.detect(item.rgb) if due else None)
-        return (FrameFaces(item, tuple(self._crop(item, track) for track in tracks)),)
+        due = self.veil or self.tracker.wants_detection(item.pts_ns, item.epoch)
+        found = self.detector.detect(item.rgb) if due else None
+        tracks = self.tracker.update(item, found)
+        for track in tracks:
+            had = self._had_sr.get(track.track_id)
+            self._had_sr[track.track_id] = self.wants_sr(track.face_px, had)
+        veiled = tuple(d.box for d in found or ()) if self.veil else ()
+        return (FrameFaces(item, tuple(self._crop(item, track) for track in tracks), veiled),)
 
     def _crop(self, frame: Frame, track: FaceTrack) -> FaceCrop:
-        sr = self.wants_sr(track.face_px)
+        sr = self._had_sr[track.track_id]
         return FaceCrop(
             track=track,
             frame_index=frame.index,
@@ -110,21 +121,24 @@ class InferStep:
         crops = self._super_resolve(item.crops)
         scores = self._classify(self.windower.push(crops))
         self.extents.push(crops)
-        events = [self.extents.refine(e) for e in self.spotter.push(scores, item.frame.pts_ns)]
+        events = self._finish(self.spotter.push(scores, item.frame.pts_ns))
         tracks = tuple(crop.track for crop in crops)
-        return (Result(item.frame, tracks, crops, scores, tuple(events)),)
+        return (Result(item.frame, tracks, crops, scores, events, item.veiled),)
 
     def flush(self) -> tuple[Result, ...]:
         """Events still open at the end of the stream, in one more result with the last frame repeated."""
-        events = tuple(self.extents.refine(e) for e in self.spotter.flush())
+        events = self._finish(self.spotter.flush())
         if self._last is None or not events:
             return ()
         return (Result(self._last, (), events=events, repeated=True),)
 
     def close(self) -> None:
         """Close both engines."""
-        self.super_resolver.close()
-        self.classifier.close()
+        with closing(self.super_resolver), closing(self.classifier):
+            pass
+
+    def _finish(self, events: list[Event]) -> tuple[Event, ...]:
+        return tuple(self.spotter.identify(self.extents.refine(event)) for event in events)
 
     def _super_resolve(self, crops: tuple[FaceCrop, ...]) -> tuple[FaceCrop, ...]:
         small = [i for i, crop in enumerate(crops) if crop.picture is None]

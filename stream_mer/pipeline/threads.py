@@ -1,8 +1,8 @@
 """Runs a plan in threads: capture -> face -> infer -> one per sink.
 
-End and failure are different messages: the end of the source travels through the channels and
-everything before it is delivered; a failure aborts the channels, and the first one is raised in the
-thread that called ``run``.
+End and failure are different messages. The end of the source travels through the channels and
+everything before it is delivered, also when the source ends by failing. A failure of any other stage
+aborts the channels. The first failure is raised in the thread that called ``run``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from stream_mer.types import Frame, FrameFaces, Result, RunSummary, SourceInfo
 
 DEPTH = 4
 """Items waiting between two threads: enough to overlap, small enough for 4k frames."""
+DOUBLE_PRESS_S = 2.0
+"""Ctrl-C again within this time changes nothing: the outputs are being closed."""
 
 
 class ThreadedRun:
@@ -28,8 +30,8 @@ class ThreadedRun:
 
     Args:
         plan: what to run.
-        patience_s: how long a stop may take before the threads that hang are named and left behind
-            (they are daemons: they cannot keep the process alive).
+        patience_s: how long a stopping run may show no progress before the threads that hang are named
+            and left behind (they are daemons: they cannot keep the process alive).
     """
 
     def __init__(self, plan: Plan, *, patience_s: float = 10.0) -> None:
@@ -41,12 +43,15 @@ class ThreadedRun:
         self._lock = threading.Lock()
         self._source: Source | None = None
         self._stopping = False
+        self._beats = 0
+        self._interrupted_at = 0.0
         self._opened = threading.Event()
         self._to_face: Channel[Frame] = Channel(DEPTH, Full.DROP_OLDEST if plan.lossy else Full.BLOCK)
         self._to_infer: Channel[FrameFaces] = Channel(DEPTH)
         self._to_sinks: list[Channel[Result]] = [Channel(DEPTH) for _ in plan.sinks]
-        # Capture starts when every stage is built, so that a live source loses nothing to loading.
-        self._ready = threading.Semaphore(0)
+        # Frames are delivered only when every stage is built, so that none is lost to loading.
+        self._building = 2 + len(self._to_sinks)
+        self._built = threading.Event()
 
     @property
     def progress(self) -> Progress:
@@ -66,12 +71,22 @@ class ThreadedRun:
         if source is not None:
             source.interrupt()
 
+    def abort(self) -> None:
+        """End now: what waits between the stages is discarded. Callable from any thread."""
+        self._to_face.abort()
+        self._to_infer.abort()
+        for channel in self._to_sinks:
+            channel.abort()
+        self._opened.set()
+        self._built.set()
+        self.stop()
+
     def run(self) -> RunSummary:
         """Run until the source ends or ``stop`` is called.
 
         Raises:
-            StreamMerError: the first failure; sinks have then been closed with None.
-            KeyboardInterrupt: after an orderly stop.
+            StreamMerError: the first failure. If it was the source's, everything before was delivered.
+            KeyboardInterrupt: after an orderly stop; ``progress`` then holds what was done.
         """
         self._progress.started_ns = perf_counter_ns()
         threads = [
@@ -83,25 +98,41 @@ class ThreadedRun:
             threads.append(self._thread(recipe.name, partial(self._sink, recipe, channel)))
         for thread in threads:
             thread.start()
-        deadline: float | None = None
-        while any(thread.is_alive() for thread in threads):
+        while True:
             try:
-                next(t for t in threads if t.is_alive()).join(0.1)
-            except StopIteration:
-                break
-            except KeyboardInterrupt:
-                if self._progress.interrupted:
-                    self._abort()
-                self._progress.interrupted = True
-                self.stop()
-            if deadline is None and (self._stopping or self._failure is not None):
-                deadline = monotonic() + self._patience_s
-            if deadline is not None and monotonic() > deadline:
-                self._abort()
-                for thread in threads:
+                return self._outcome(self._wait(threads))
+            except KeyboardInterrupt:  # noqa: PERF203  (one turn per Ctrl-C)
+                if not any(thread.is_alive() for thread in threads):
+                    raise
+                self._interrupt()
+
+    def _interrupt(self) -> None:
+        """The first Ctrl-C stops in order; a second one, if not merely a double press, ends at once."""
+        if not self._progress.interrupted:
+            self._progress.interrupted = True
+            self._interrupted_at = monotonic()
+            self.stop()
+        elif monotonic() - self._interrupted_at > DOUBLE_PRESS_S:
+            self.abort()
+
+    def summarise(self) -> RunSummary:
+        """The summary of what was done so far."""
+        return self._plan.summarise(self._progress)
+
+    def _wait(self, threads: list[threading.Thread]) -> list[str]:
+        """Wait for the threads; once stopping, only while they make progress. Names of those left."""
+        beats, since = self._beats, monotonic()
+        while alive := [t for t in threads if t.is_alive()]:
+            alive[0].join(0.1)
+            ending = self._stopping or self._failure is not None
+            if not ending or beats != self._beats:
+                beats, since = self._beats, monotonic()
+            elif monotonic() - since > self._patience_s:
+                self.abort()
+                for thread in alive:
                     thread.join(self._patience_s / 10)
                 break
-        return self._outcome([t.name for t in threads if t.is_alive()])
+        return [t.name for t in threads if t.is_alive()]
 
     def _outcome(self, hanging: list[str]) -> RunSummary:
         if self._failure is not None:
@@ -111,42 +142,39 @@ class ThreadedRun:
                 f"stage '{hanging[0]}' did not stop within {self._patience_s:g} s and was left behind.\n"
                 "Its output may be incomplete."
             )
-        if self._progress.interrupted or self._summary is None:
+        if self._progress.interrupted:
             raise KeyboardInterrupt
-        # The sinks' own times and the true end are known only now.
-        return self._plan.summarise(self._progress)
+        return self.summarise()  # once more: the sinks' own times are known only now
 
     def _thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
         def border() -> None:
             try:
                 body()
             except Closed:
-                pass
-            except Exception as error:  # noqa: BLE001  (the thread border)
+                self.abort()  # only an aborted run closes channels: make sure that everybody knows
+            except BaseException as error:  # noqa: BLE001  (the thread border; SystemExit too ends the run)
                 self._fail(name, error)
+                self.abort()
 
         return threading.Thread(target=border, name=name, daemon=True)
 
-    def _fail(self, stage: str, error: Exception) -> None:
+    def _fail(self, stage: str, error: BaseException) -> None:
         with self._lock:
             if self._failure is None:
                 self._failure = stage_failure(stage, error)
-        self._abort()
-
-    def _abort(self) -> None:
-        self._opened.set()
-        self._to_face.abort()
-        self._to_infer.abort()
-        for channel in self._to_sinks:
-            channel.abort()
-        self._ready.release(2 + len(self._to_sinks))
-        self.stop()
 
     def _info(self) -> SourceInfo:
         self._opened.wait()
         if self._progress.info is None:
             raise Closed
         return self._progress.info
+
+    def _one_built(self) -> None:
+        with self._lock:
+            self._building -= 1
+            ready = self._building == 0
+        if ready:
+            self._built.set()
 
     def _capture(self) -> None:
         source = self._plan.source()
@@ -156,17 +184,20 @@ class ThreadedRun:
                 stopping = self._stopping
             self._progress.info = source.info
             self._opened.set()
-            for _ in range(2 + len(self._to_sinks)):
-                self._ready.acquire()
             if stopping:
                 source.interrupt()
-            times = self._progress.stage("capture")
-            start = perf_counter_ns()
-            for frame in source:
-                times.add(perf_counter_ns() - start)
-                self._to_face.put(frame)
-                start = perf_counter_ns()
+            if not self._plan.drain:
+                self._built.wait()
+            missed = 0
+            try:
+                missed = self._read(source)
+            except Closed:
+                raise
+            except Exception as error:  # noqa: BLE001  (what was captured before is still delivered)
+                self._fail("capture", error)
             losses = dict(source.losses)
+            if missed:
+                losses["loading"] = missed
             if self._to_face.dropped:
                 losses["overload"] = self._to_face.dropped
             self._progress.losses, self._progress.warnings = losses, tuple(source.warnings)
@@ -176,16 +207,31 @@ class ThreadedRun:
                 self._source = None
             source.close()
 
+    def _read(self, source: Source) -> int:
+        """Deliver the frames; returns how many came while the stages were still being built."""
+        times, missed = self._progress.stage("capture"), 0
+        start = perf_counter_ns()
+        for frame in source:
+            times.add(perf_counter_ns() - start)
+            if self._built.is_set():
+                self._to_face.put(frame)
+            else:
+                missed += 1
+            self._beats += 1
+            start = perf_counter_ns()
+        return missed
+
     def _face(self) -> None:
         step = self._plan.face(self._info())
         try:
-            self._ready.release()
+            self._one_built()
             times = self._progress.stage("face")
             while not isinstance(frame := self._to_face.get(), End):
                 with Stopwatch(times):
                     made = list(step.push(frame))
                 for item in made:
                     self._to_infer.put(item)
+                self._beats += 1
             for item in step.flush():
                 self._to_infer.put(item)
             self._to_infer.end()
@@ -195,7 +241,7 @@ class ThreadedRun:
     def _infer(self) -> None:
         step = self._plan.infer(self._info())
         try:
-            self._ready.release()
+            self._one_built()
             times = self._progress.stage("infer")
             while not isinstance(faces := self._to_infer.get(), End):
                 with Stopwatch(times):
@@ -205,7 +251,7 @@ class ThreadedRun:
             for result in step.flush():
                 self._deliver(result)
             self._progress.finished_ns = perf_counter_ns()
-            self._summary = self._plan.summarise(self._progress)
+            self._summary = self.summarise()
             for channel in self._to_sinks:
                 channel.end()
         finally:
@@ -217,16 +263,18 @@ class ThreadedRun:
             self._progress.first_result_ns = perf_counter_ns()
         for channel in self._to_sinks:
             channel.put(result)
+        self._beats += 1
 
     def _sink(self, recipe: SinkRecipe, channel: Channel[Result]) -> None:
         sink = recipe.build(self._info())
         summary: RunSummary | None = None
         try:
-            self._ready.release()
+            self._one_built()
             times = self._progress.stage(recipe.name)
             while not isinstance(result := channel.get(), End):
                 with Stopwatch(times):
                     sink.write(result)
+                self._beats += 1
             self._progress.finished_ns = perf_counter_ns()
             summary = self._summary
         finally:

@@ -7,6 +7,8 @@ that it reads on light and dark video alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stream_mer.sinks import canvas
 from stream_mer.sinks.history import FACE_HOLD_NS, SECOND, History, SeenFace
 from stream_mer.sinks.strip import draw_strip
@@ -28,7 +30,7 @@ def draw(result: Result, history: History) -> ImageU8:
     settings = history.settings
     layout = Layout.of(*img.shape[:2], faces=len(history.faces), insets=settings.insets, strip=settings.strip)
     if settings.redact:
-        redact(img, history)
+        redact(img, history, result.veiled)
     for track in result.tracks:
         _draw_face(img, track, history, layout)
     _draw_status(img, result, history, layout)
@@ -39,8 +41,8 @@ def draw(result: Result, history: History) -> ImageU8:
     return img
 
 
-def redact(img: ImageU8, history: History) -> None:
-    """Make every face seen within the last second unrecognisable, in place.
+def redact(img: ImageU8, history: History, veiled: Sequence[Box] = ()) -> None:
+    """Make every face seen within the last second, and every box of ``veiled``, unrecognisable, in place.
 
     The margin around a box covers hair and ears; it grows while a face is out of sight, since it
     may be moving.
@@ -49,6 +51,8 @@ def redact(img: ImageU8, history: History) -> None:
         unseen = (history.now_ns - face.seen_ns) / FACE_HOLD_NS
         x0, y0, x1, y1 = _grown(face.track.box, 0.35 + 0.4 * unseen)
         canvas.pixelate(img, x0, y0, x1, y1)
+    for box in veiled:
+        canvas.pixelate(img, *_grown(box, 0.35))
 
 
 def _grown(box: Box, margin: float) -> tuple[float, float, float, float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_mer.errors import ConfigError, OutputError
-from stream_mer.types import Result, RunSummary
+from stream_mer.types import RunSummary
 
 
 def write_summary(path: Path | str, summary: RunSummary) -> None:
@@ -75,43 +75,6 @@ def read_summary(path: Path | str) -> RunSummary:
         raise ConfigError(
             f"{path} is not a run's summary: {error}\ngive the folder of a finished run"
         ) from error
-
-
-class SummarySink:
-    """Sink that writes ``run.json`` when the run ends well.
-
-    A summary left by an earlier run is removed at the start: a ``run.json`` says "this run
-    finished", so it must not outlive its run.
-    """
-
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self._closed = False
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"cannot write to {self.path.parent}: {error.strerror or error}\n"
-                "choose another folder with --out, or make this one writable"
-            ) from error
-
-    def write(self, result: Result) -> None:  # noqa: ARG002 - the protocol's signature
-        """Nothing to do per frame.
-
-        Raises:
-            OutputError: the run is already closed.
-        """
-        if self._closed:
-            raise OutputError(f"the run of {self.path} is already closed; nothing can be added to it")
-
-    def close(self, summary: RunSummary | None) -> None:
-        """Write the summary, unless the run failed; idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        if summary is not None:
-            write_summary(self.path, summary)
 
 
 def _plain(value: object) -> object:

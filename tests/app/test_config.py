@@ -15,6 +15,8 @@ from stream_mer.errors import ConfigError
         {"min_duration_s": 0.0},
         {"min_duration_s": -1.0},
         {"max_duration_s": 1.5},
+        {"max_duration_s": float("nan")},
+        {"min_duration_s": float("inf"), "max_duration_s": float("inf")},
         {"threshold": 0.0},
         {"threshold": 1.0},
         {"sr": "sometimes"},

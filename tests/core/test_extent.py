@@ -99,3 +99,10 @@ def test_refining_brings_a_wrong_guess_nearer_and_stays_in_the_band(onset: int, 
 def test_an_event_of_an_unknown_track_stays_as_it_is() -> None:
     guess = event(400, 500)
     assert Extents(40 * MS, 200 * MS).refine(guess) == guess
+
+
+def test_events_of_one_track_do_not_overlap() -> None:
+    extents = Extents(40 * MS, 200 * MS)
+    first, second = extents.refine(event(400, 500)), extents.refine(event(480, 580))
+    assert second.onset_ns == first.offset_ns
+    assert second.onset_ns <= second.apex_ns < second.offset_ns

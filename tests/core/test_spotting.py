@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,9 +88,18 @@ def test_events_are_sound_and_repeatable(rows: list[tuple[int, float, int, int]]
     scores = [score(c, p, length_ms=d, label=k) for c, p, d, k in rows]
     events = run(scores)
     assert events == run(scores)
-    assert len({e.id for e in events}) == len(events) or len(events) > len({e.onset_ns for e in events})
     for e in events:
         assert 0 <= e.onset_ns <= e.apex_ns < e.offset_ns
         assert SETTINGS.min_ns <= e.offset_ns - e.onset_ns <= SETTINGS.max_ns
         assert e.probability >= SETTINGS.threshold
     assert len(events) == len(peaks(scores))
+
+
+def test_ids_are_reproducible_and_follow_the_final_onset() -> None:
+    spotter = Spotter(SETTINGS, "clip.mp4", "digest")
+    (event,) = run([score(500, 0.9)])
+    first, again = spotter.identify(event), spotter.identify(event)
+    assert first.id == again.id
+    assert len(first.id) == 16
+    assert spotter.identify(replace(event, onset_ns=event.onset_ns + 1)).id != first.id
+    assert Spotter(SETTINGS, "clip.mp4", "other").identify(event).id != first.id

@@ -58,3 +58,20 @@ def test_a_repeated_result_adds_only_its_events() -> None:
     tally.push(result(0, 0))
     tally.push(Result(Frame(0, 0, PICTURE), (), repeated=True))
     assert tally.frames == 1
+
+
+def test_repeated_stamps_do_not_make_a_thousand_frames_a_second() -> None:
+    tally = Tally()
+    for i in range(60):
+        tally.push(result(2 * i, i * 66_000_000))
+        tally.push(result(2 * i + 1, i * 66_000_000 + 1_000_000))
+    assert tally.fps == pytest.approx(1 / 0.065, rel=0.01)
+
+
+def test_an_outage_between_epochs_is_not_streamed_time() -> None:
+    tally = Tally()
+    for i in range(25):
+        tally.push(result(i, i * 40_000_000))
+    for i in range(25):
+        tally.push(result(25 + i, 600_000_000_000 + i * 40_000_000, epoch=1))
+    assert tally.duration_s == pytest.approx(49 * 0.04, abs=0.05)

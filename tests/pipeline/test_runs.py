@@ -228,3 +228,82 @@ def test_losses_are_counted_when_the_consumer_is_slow() -> None:
     summary = ThreadedRun(slow).run()
     assert summary.frames + summary.frames_dropped["overload"] == 200
     assert summary.frames_dropped["overload"] > 0
+
+
+def test_a_source_that_fails_midway_loses_nothing_before() -> None:
+    log = Log()
+    run = ThreadedRun(plan_with(Fault("source", "raise", 20), log))
+    with pytest.raises(StreamMerError, match="capture"):
+        run.run()
+    assert log.written == {"events": list(range(20)), "overlay": list(range(20))}
+    assert all(s is not None and s.frames == 20 for s in log.summaries.values())
+    assert run.summarise().frames == 20
+
+
+def test_a_sink_that_fails_to_close_fails_the_run() -> None:
+    log = Log()
+    plan = plan_with(Fault(), log)
+
+    class Unclosable(ScriptedSink):
+        def close(self, summary: RunSummary | None) -> None:
+            super().close(summary)
+            raise OutputError("overlay: no space left")
+
+    sinks = [plan.sinks[0], SinkRecipe("overlay", lambda _: Unclosable("overlay", Fault(), log))]
+    for run in (run_inline, lambda p: ThreadedRun(p).run()):
+        with pytest.raises(OutputError, match="no space"):
+            run(Plan(plan.source, plan.face, plan.infer, sinks, summarise))
+    assert not workers()
+
+
+def test_an_exit_inside_a_stage_ends_the_run() -> None:
+    log = Log()
+    plan = plan_with(Fault(), log)
+
+    class Leaving(ScriptedStep):
+        def push(self, item):  # type: ignore[no-untyped-def]
+            raise SystemExit(3)
+
+    leaving = Plan(plan.source, plan.face, lambda _: Leaving("infer", Fault(), log), plan.sinks, summarise)
+    with pytest.raises(StageError, match="infer"):
+        ThreadedRun(leaving).run()
+    assert not workers()
+
+
+def test_aborting_ends_at_once_and_closes_everything() -> None:
+    log, aborted = Log(), threading.Event()
+    plan = plan_with(Fault("source", "hang", 10), log)
+    run = ThreadedRun(plan, patience_s=30)
+
+    def abort() -> None:
+        run.abort()
+        aborted.set()
+
+    threading.Timer(0.1, abort).start()
+    run.run()
+    assert aborted.is_set()
+    assert sorted(log.opened) == sorted(log.closed)
+    assert not workers()
+
+
+def test_a_camera_is_read_while_the_stages_are_built_and_what_was_missed_is_counted() -> None:
+    log, built = Log(), threading.Event()
+    plan = plan_with(Fault(), log, frames=60)
+
+    class Counted(ScriptedSource):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                if frame.index == 20:
+                    built.wait(10)
+                yield frame
+
+    def slow_to_build(_: SourceInfo) -> ScriptedStep:
+        step = ScriptedStep("infer", Fault(), log)
+        threading.Timer(0.2, built.set).start()
+        return step
+
+    camera = Plan(
+        lambda: Counted(60, Fault(), log), plan.face, slow_to_build, plan.sinks, summarise, True, True
+    )
+    summary = ThreadedRun(camera).run()
+    assert summary.frames + sum(summary.frames_dropped.values()) == 60

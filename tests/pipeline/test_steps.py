@@ -125,7 +125,7 @@ class OneFace:
 @pytest.mark.parametrize("sr", [True, False])
 def test_the_face_step_detects_only_when_asked_and_cuts_what_is_wanted(sr: bool) -> None:
     tracker = OneFace()
-    step = FaceStep(ReplayDetector([[]], loop=True), tracker, lambda face_px: sr)
+    step = FaceStep(ReplayDetector([[]], loop=True), tracker, lambda face_px, had: sr)
     picture = np.random.default_rng(0).integers(0, 255, (140, 140, 3), dtype=np.uint8)
     for i in range(7):
         (faces,) = step.push(Frame(i, i, picture))
@@ -140,3 +140,15 @@ def test_softmax_rows_sum_to_one(rows: list[list[float]]) -> None:
     table = softmax(np.array(rows))
     assert np.allclose(table.sum(1), 1)
     assert (table >= 0).all()
+
+
+def test_with_a_veil_every_frame_is_searched_and_every_find_handed_on() -> None:
+    from stream_mer.face.boxes import detection_at
+
+    found = detection_at(Similarity(1.0, 0.0, 5.0, 5.0))
+    tracker = OneFace()
+    step = FaceStep(ReplayDetector([[found]], loop=True), tracker, lambda face_px, had: False, veil=True)
+    for i in range(4):
+        (faces,) = step.push(Frame(i, i, np.zeros((140, 140, 3), np.uint8)))
+        assert len(faces.veiled) == 1
+    assert tracker.detected == [0, 1, 2, 3]

@@ -10,7 +10,7 @@ import pytest
 from sink_samples import summary
 
 from stream_mer.errors import ConfigError, OutputError
-from stream_mer.sinks.summary import SummarySink, read_summary, write_summary
+from stream_mer.sinks.summary import read_summary, write_summary
 from stream_mer.types import RunSummary
 
 
@@ -55,25 +55,6 @@ def test_failed_write_keeps_the_old_file_and_leaves_no_part(
     monkeypatch.undo()
     assert read_summary(path).frames == 1
     assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
-
-
-def test_folder_that_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError):
-        write_summary(tmp_path / "file" / "run.json", summary())
-    with pytest.raises(OutputError):
-        SummarySink(tmp_path / "file" / "run.json")
-
-
-def test_sink_writes_only_for_a_run_that_ended_well(tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
-    write_summary(path, summary())
-    SummarySink(path).close(None)
-    assert not path.exists(), "a summary of an earlier run must not look like this one's"
-    sink = SummarySink(path)
-    sink.close(summary(frames=5))
-    sink.close(summary(frames=6))
-    assert read_summary(path).frames == 5
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"frames": 1}', "{"])

@@ -16,7 +16,6 @@ from stream_mer.sinks.event_log import EventLog, read_events
 from stream_mer.sinks.overlay import OverlaySink, Painter
 from stream_mer.sinks.preview import PreviewWindow
 from stream_mer.sinks.progress import ProgressSink
-from stream_mer.sinks.summary import SummarySink
 from stream_mer.types import Result, SourceInfo
 from stream_mer.web.live_state import LiveState
 from stream_mer.web.sink import WebSink
@@ -31,7 +30,6 @@ def web(_: Path) -> Sink:
 
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "event log": lambda folder: EventLog(folder / "events.jsonl", {}, utc=None),
-    "summary": lambda folder: SummarySink(folder / "run.json"),
     "overlay": lambda folder: OverlaySink(folder / "overlay.mp4"),
     "preview": lambda folder: PreviewWindow(check_display=False, snapshots=folder),
     "progress": lambda _: ProgressSink(INFO, stream=io.StringIO()),
@@ -111,4 +109,4 @@ def test_files_hold_what_was_written(tmp_path: Path) -> None:
             sink.write(full(index))
         sink.close(summary())
     assert [e.onset_ns for e in read_events(tmp_path / "events.jsonl")] == [0, 160_000_000, 320_000_000]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.jsonl", "overlay.mp4", "run.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.jsonl", "overlay.mp4"]
