@@ -36,14 +36,14 @@ from stream_mer.runtime.schema import Manifest
 from stream_mer.training.sr_data import Pack, build_pack, load_pack
 from stream_mer.training.sr_evaluate import (
     BASELINES,
-    Quality,
     Upscaler,
     evaluate,
     milliseconds,
     quality_table,
     sheet,
 )
-from stream_mer.training.sr_motion import Motion, measure_motion, motion_table
+from stream_mer.training.sr_figures import figures
+from stream_mer.training.sr_motion import measure_motion, motion_table
 
 THRESHOLDS = (0.7, 0.8, 0.85, 0.92, 0.96)
 BACKENDS = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine}
@@ -131,24 +131,6 @@ def evaluate_spotting(args: argparse.Namespace) -> None:
     results = compare_ways(args.videos, settings, AssetStore(args.assets), seeds, print)
     args.out.write_text(table(results, THRESHOLDS), encoding="utf-8")
     print(args.out.read_text(encoding="utf-8"))
-
-
-def figures(name: str, rows: Sequence[Quality], motion: dict[str, Motion]) -> dict[str, float]:
-    """The metrics a manifest keeps: every degradation and source of this engine, and bicubic beside it."""
-    kept: dict[str, float] = {}
-    for row in rows:
-        if row.method in (name, "bicubic"):
-            key = f"{row.source}.{row.degradation.replace(', ', '_')}"
-            suffix = "" if row.method == name else "_bicubic"
-            kept[f"{key}.psnr{suffix}"] = round(row.psnr, 3)
-            kept[f"{key}.ssim{suffix}"] = round(row.ssim, 4)
-            kept[f"{key}.mse{suffix}"] = round(row.mse, 6)
-    for degradation in ("area, gaussian", "area"):
-        figure = motion[f"{name} ({degradation})"]
-        key = f"motion.{degradation.replace(', ', '_')}"
-        faithful = figure.slope / motion["HR itself"].slope
-        kept |= {f"{key}.slope": round(faithful, 3), f"{key}.floor_px": round(figure.floor, 4)}
-    return kept
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
