@@ -22,7 +22,7 @@ LABELS: tuple[str, ...] = ("happiness", "surprise", "disgust", "repression", "ot
 """Class names in the order of every probability vector (CASME II's five classes)."""
 
 LR_SIZE = 32
-"""Side of the low-resolution crop, pixels (the paper's LR)."""
+"""Side of the LR crop, px (the paper's)."""
 HR_SIZE = 128
 """Side of the high-resolution and super-resolved picture, pixels."""
 
@@ -194,11 +194,10 @@ class Window:
     sr: bool = False
 
     def __post_init__(self) -> None:
-        expected = (3, HR_SIZE, HR_SIZE, 3)
-        if self.pictures.dtype != np.uint8 or self.pictures.shape != expected:
-            raise ValueError(
-                f"Window.pictures must be uint8 {expected}, got {self.pictures.dtype} {self.pictures.shape}"
-            )
+        if len(self.pictures) != 3:
+            raise ValueError(f"Window.pictures must be three pictures, got {len(self.pictures)}")
+        for picture in self.pictures:
+            require_picture(picture, "Window.pictures", HR_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +261,7 @@ class FrameFaces:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything known when one frame has gone through the whole pipeline.
+    """Everything known when one frame has gone through the pipeline.
 
     ``events`` are those decided now; their times lie before ``frame.pts_ns``. When the stream ends
     with events still open, one more result carries them: ``repeated`` is then true and its frame,

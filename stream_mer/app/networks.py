@@ -15,7 +15,7 @@ from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.open import open_engine
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.select import choose
-from stream_mer.runtime.shipped import engines_root, find_manifest, shipped
+from stream_mer.runtime.shipped import calibration_root, engines_root, find_manifest
 
 SR_BUDGET_MS = 10.0
 """A face may take this long: a third of a frame at 30 fps, so that one face keeps up beside the rest."""
@@ -57,7 +57,7 @@ def pick_networks(settings: Settings, root: Path | None = None) -> Networks:
     manifests = list_manifests(engines_root(root))
     classifier = _classifier(manifests, settings.classifier)
     calibration = load_calibration(
-        shipped("calibration") / "score" / f"{classifier.name}.toml", classifier.sha256
+        calibration_root() / "score" / f"{classifier.name}.toml", classifier.sha256
     )
     backend = None if settings.backend == "auto" else settings.backend
     choice = choose(

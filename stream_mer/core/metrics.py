@@ -116,18 +116,3 @@ def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """Peak signal-to-noise ratio in dB; infinite for equal pictures."""
     error = mse(a, b)
     return float("inf") if error == 0 else float(-10 * np.log10(error))
-
-
-def union_length(intervals: Sequence[Interval]) -> int:
-    """Total length covered by half-open intervals that may overlap.
-
-    >>> union_length([(0, 4), (2, 6), (10, 11)])
-    7
-    """
-    total, reached = 0, None
-    for start, stop in sorted(intervals):
-        if reached is None or start > reached:
-            total, reached = total + stop - start, stop
-        elif stop > reached:
-            total, reached = total + stop - reached, stop
-    return total

@@ -17,7 +17,6 @@ from stream_mer.core.metrics import (
     psnr,
     uar,
     uf1,
-    union_length,
 )
 
 intervals = st.tuples(st.integers(0, 100), st.integers(1, 40)).map(lambda p: (p[0], p[0] + p[1]))
@@ -63,8 +62,3 @@ def test_psnr_equals_scikit_image() -> None:
     assert psnr(a, b) == pytest.approx(skimage_metrics.peak_signal_noise_ratio(a, b, data_range=255))
     assert psnr(a, a) == float("inf")
     assert mse(a, a) == 0
-
-
-@given(st.lists(intervals, max_size=15))
-def test_union_length_equals_counting(rows: list[tuple[int, int]]) -> None:
-    assert union_length(rows) == len(set().union(*(range(*r) for r in rows)))
