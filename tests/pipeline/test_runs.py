@@ -31,6 +31,21 @@ class Fault:
     stage: str = "none"
     kind: str = "raise"
     at: int = 0
+    reached: bool = False
+    release: threading.Event = field(default_factory=threading.Event)
+
+    def strikes(self, stage: str, count: int) -> bool:
+        """Raise or hang here if so planned; True if the stage is to end early (give nothing any more)."""
+        if stage != self.stage or count < self.at:
+            return False
+        if self.kind == "end":
+            return True
+        if count == self.at:
+            self.reached = True
+            if self.kind == "raise":
+                raise (OutputError if stage in ("events", "overlay") else Boom)(stage)
+            self.release.wait(30)
+        return False
 
     def hits(self, stage: str, count: int) -> bool:
         return stage == self.stage and count == self.at
@@ -62,6 +77,7 @@ class ScriptedSource:
         for i in range(self._frames):
             if self._fault.hits("source", i):
                 if self._fault.kind == "raise":
+                    self._fault.reached = True
                     raise Boom("source")
                 if self._fault.kind == "end":
                     return
@@ -85,9 +101,9 @@ class ScriptedStep:
         log.opened.append((name, threading.get_ident()))
 
     def push(self, item: Frame | FrameFaces) -> Iterator[FrameFaces | Result]:
-        if self._fault.hits(self._name, self._count) and self._fault.kind == "raise":
-            raise Boom(self._name)
-        self._count += 1
+        count, self._count = self._count, self._count + 1
+        if self._fault.strikes(self._name, count):
+            return
         yield FrameFaces(item, ()) if isinstance(item, Frame) else Result(item.frame, ())
 
     def flush(self) -> tuple[()]:
@@ -99,15 +115,16 @@ class ScriptedStep:
 
 class ScriptedSink:
     def __init__(self, name: str, fault: Fault, log: Log) -> None:
-        self._name, self._fault, self._log = name, fault, log
+        self._name, self._fault, self._log, self._count = name, fault, log, 0
         if fault.stage == name and fault.at < 0:
             raise OutputError(f"{name} cannot be written")
         log.opened.append((name, threading.get_ident()))
         log.written[name] = []
 
     def write(self, result: Result) -> None:
-        if self._fault.hits(self._name, len(self._log.written[self._name])) and self._fault.kind == "raise":
-            raise OutputError(self._name)
+        count, self._count = self._count, self._count + 1
+        if self._fault.strikes(self._name, count):
+            return
         self._log.written[self._name].append(result.frame.index)
 
     def close(self, summary: RunSummary | None) -> None:
@@ -180,15 +197,22 @@ def test_three_hundred_random_runs_end() -> None:
         )
         log = Log()
         run = ThreadedRun(plan_with(fault, log, frames=rng.randrange(0, 40), lossy=rng.random() < 0.3))
-        stopper = threading.Timer(rng.random() * 0.02, run.stop)
+
+        def stop(run: ThreadedRun = run, fault: Fault = fault) -> None:
+            run.stop()
+            fault.release.set()
+
+        stopper = threading.Timer(rng.random() * 0.02, stop)
         stopper.start()
+        failed = False
         try:
             run.run()
         except StreamMerError:
-            assert fault.kind == "raise"
+            failed = True
         finally:
             stopper.cancel()
             stopper.join()
+        assert failed == (fault.kind == "raise" and fault.reached), fault
         assert sorted(n for n, _ in log.opened) == sorted(n for n, _ in log.closed), fault
         assert not workers(), fault
         for written in log.written.values():
