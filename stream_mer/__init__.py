@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 # OpenCV must be loaded before PyAV: the other way round cv2.imshow hangs for ever (opencv#29195).
-import cv2 as _cv2  # noqa: F401
+try:
+    import cv2 as _cv2  # noqa: F401
+except ImportError as _error:
+    raise ImportError(
+        f"OpenCV does not load: {_error}.\n"
+        "On Debian or Ubuntu: sudo apt-get install libgl1 libglib2.0-0 libegl1 libgles2"
+    ) from _error
 
 __version__ = "0.1.0"
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from stream_mer.app.console import console
 from stream_mer.app.recorded import process, require_writable
 from stream_mer.config import Settings
 from stream_mer.core.metrics import count_spotting, match_intervals
@@ -30,8 +31,7 @@ def demo(out: Path, settings: Settings) -> int:
     """Make the clip, process it, print what was there and what was found."""
     started = perf_counter()
     require_writable(out)
-    console = Console(stderr=True)
-    console.print(f"Making a labelled clip ({DEMO_CREDIT}) ...")
+    Console(stderr=True).print(f"Making a labelled clip ({DEMO_CREDIT}) ...")
     truth = make_demo_clip(out / CLIP)
     summary = process(out / CLIP, out, settings, progress=True)
     folder = out / Path(CLIP).stem
@@ -85,7 +85,7 @@ def print_comparison(truth: Sequence[TrueEvent], found: Sequence[Event]) -> None
             rows.append((extra.onset_ns, false))
     for _, cells in sorted(rows, key=lambda row: row[0]):
         table.add_row(*cells)
-    Console().print(table)
+    console().print(table)
     count = count_spotting(found_spans, true_spans)
     right = sum(truth[j].label == found[i].label for j, i in pairs.items())
     print(

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from stream_mer import __version__
 from stream_mer.app.compose import DetectorFactory, observe
+from stream_mer.app.console import console
 from stream_mer.app.networks import pick_networks
 from stream_mer.app.sources import open_source
 from stream_mer.config import Settings
@@ -34,7 +35,7 @@ DETECT_EVERY = 5
 
 def doctor(source: str | None, assets: Path | None) -> int:
     """Print the report; exit code 0 if everything needed is there, else that of the first trouble."""
-    console = Console()
+    out = console()
     worst = 0
     table = Table(title=f"stream_mer {__version__}", show_header=False)
     table.add_row(
@@ -56,9 +57,9 @@ def doctor(source: str | None, assets: Path | None) -> int:
     except StreamMerError as error:
         worst = worst or error.exit_code
         table.add_row("engines", f"[red]{error}")
-    console.print(table)
+    out.print(table)
     if source is not None:
-        _judge(source, DetectorFactory(Settings(assets=assets), store), console)
+        _judge(source, DetectorFactory(Settings(assets=assets), store), out)
     return worst
 
 
@@ -69,7 +70,7 @@ def _version(package: str) -> str:
         return "not installed (optional)" if package in OPTIONAL else "[red]missing: reinstall stream-mer"
 
 
-def _judge(word: str, detectors: DetectorFactory, console: Console) -> None:
+def _judge(word: str, detectors: DetectorFactory, out: Console) -> None:
     source = open_source(word).build()
     try:
         detector = detectors.build(source.info)
@@ -100,4 +101,4 @@ def _judge(word: str, detectors: DetectorFactory, console: Console) -> None:
     table.add_row("verdict", str(seen["verdict"]) if sizes else "no face: nothing can be found here")
     for warning in source.warnings:
         table.add_row("warning", warning)
-    console.print(table)
+    out.print(table)

@@ -7,6 +7,7 @@ from contextlib import closing
 from rich.console import Console
 from rich.table import Table
 
+from stream_mer.app.console import console
 from stream_mer.app.networks import CLASSIFICATION, QUALITY
 from stream_mer.errors import EngineError
 from stream_mer.runtime.bench import bench_engines
@@ -36,7 +37,7 @@ def show(name: str | None, threads: int | None) -> int:  # noqa: ARG001  (one si
             m.sha256[:12] if m.trained else "–",
             "trained" if m.trained else f"not trained; {m.training.command if m.training else ''}",
         )
-    Console().print(table)
+    console().print(table)
     return 0
 
 
@@ -46,16 +47,16 @@ def verify(name: str | None, threads: int | None) -> int:
     Raises:
         EngineError: files that do not match their manifest, or ways that give other numbers.
     """
-    console = Console()
+    out = console()
     bad: list[str] = []
     for manifest in _wanted(name):
         if not manifest.trained or manifest.name == BICUBIC.name:
-            console.print(f"{manifest.name}: {'needs no file' if manifest.trained else 'not trained'}")
+            out.print(f"{manifest.name}: {'needs no file' if manifest.trained else 'not trained'}")
             continue
         try:
-            bad += _verify_one(manifest, threads, console)
+            bad += _verify_one(manifest, threads, out)
         except EngineError as error:
-            console.print(f"[red]{error}")
+            out.print(f"[red]{error}")
             bad.append(manifest.name)
     if bad:
         raise EngineError(
@@ -64,9 +65,9 @@ def verify(name: str | None, threads: int | None) -> int:
     return 0
 
 
-def _verify_one(manifest: Manifest, threads: int | None, console: Console) -> list[str]:
+def _verify_one(manifest: Manifest, threads: int | None, out: Console) -> list[str]:
     read_network(manifest)
-    console.print(f"{manifest.name}: sha256 {manifest.sha256[:12]} matches")
+    out.print(f"{manifest.name}: sha256 {manifest.sha256[:12]} matches")
     # The classifier only ever runs in f32 (see pick_networks); pictures also in bf16 where that is faster.
     precision = "f32" if manifest.task == CLASSIFICATION else None
     bad = []
@@ -75,7 +76,7 @@ def _verify_one(manifest: Manifest, threads: int | None, console: Console) -> li
         for way in ways_to_run(manifest, precision=precision, threads=threads):
             with closing(way.open()) as engine:
                 verdict = compare_engines(reference, engine, batch)
-            console.print(f"  {way}: {verdict.reason}")
+            out.print(f"  {way}: {verdict.reason}")
             if not verdict.ok:
                 bad.append(f"{manifest.name} on {way}")
     return bad
@@ -90,7 +91,7 @@ def bench(name: str | None, threads: int | None) -> int:
         figures = (row.p50_ms, row.p95_ms, row.p99_ms)
         cells = [row.engine, row.backend, str(row.batch), *(f"{ms:.2f}" for ms in figures)]
         table.add_row(*cells, f"{row.faces_per_s:.0f}")
-    Console().print(table)
+    console().print(table)
     return 0
 
 
