@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
@@ -34,17 +35,22 @@ class Channel(Generic[T]):
         capacity: most items waiting.
         full: BLOCK for files, where nothing may be lost; DROP_OLDEST for the one lossy edge of live
             sources.
+        on_drop: told of every item that is thrown away; called while the channel is locked, so that
+            nobody sees the item neither here nor there.
 
     Attributes:
         dropped: items thrown away because the consumer was too slow.
     """
 
-    def __init__(self, capacity: int, full: Full = Full.BLOCK) -> None:
+    def __init__(
+        self, capacity: int, full: Full = Full.BLOCK, *, on_drop: Callable[[T], None] | None = None
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"a channel needs room for one item, got {capacity}")
         self._items: deque[T | End] = deque()
         self._capacity = capacity
         self._full = full
+        self._on_drop = on_drop
         self._changed = threading.Condition()
         self._aborted = False
         self.dropped = 0
@@ -58,8 +64,10 @@ class Channel(Generic[T]):
         with self._changed:
             if self._full is Full.DROP_OLDEST:
                 while len(self._items) >= self._capacity:
-                    self._items.popleft()
+                    oldest = self._items.popleft()
                     self.dropped += 1
+                    if self._on_drop is not None and not isinstance(oldest, End):
+                        self._on_drop(oldest)
             while len(self._items) >= self._capacity and not self._aborted:
                 self._changed.wait()
             if self._aborted:
@@ -82,11 +90,25 @@ class Channel(Generic[T]):
         with self._changed:
             while not self._items and not self._aborted:
                 self._changed.wait()
-            if self._aborted:
-                raise Closed
-            item = self._items.popleft()
-            self._changed.notify_all()
-            return item
+            return self._take()
+
+    def poll(self, timeout_s: float) -> T | End | None:
+        """The next item, or End, or None if none came in time.
+
+        Raises:
+            Closed: the channel was aborted.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._items or self._aborted, timeout_s):
+                return None
+            return self._take()
+
+    def _take(self) -> T | End:
+        if self._aborted:
+            raise Closed
+        item = self._items.popleft()
+        self._changed.notify_all()
+        return item
 
     def abort(self) -> None:
         """Make every present and later put and get raise Closed; what waits is discarded."""

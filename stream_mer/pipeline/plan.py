@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from stream_mer.core.tally import Tally
 from stream_mer.errors import StageError, StreamMerError
@@ -14,10 +15,24 @@ from stream_mer.types import Frame, FrameFaces, Result, RunSummary, SourceInfo
 
 @dataclass(frozen=True, slots=True)
 class SinkRecipe:
-    """A sink's name (for times and messages) and how to build it once the source is known."""
+    """A sink's name (for times and messages) and how to build it once the source is known.
+
+    ``main``: it lives in the thread that calls ``run`` (macOS allows windows only in the main thread);
+    at most one sink of a plan may ask for that.
+    """
 
     name: str
     build: Callable[[SourceInfo], Sink]
+    main: bool = False
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A sink that wants to be called also while nothing comes, such as a window with keys."""
+
+    def idle(self) -> None:
+        """Nothing came for a moment; called in the sink's own thread."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,33 @@
-"""How long each stage takes per item: percentiles from a bounded, evenly thinned sample."""
+"""How long each stage takes per item: percentiles from a bounded, evenly thinned sample, and a histogram."""
 
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
+from dataclasses import dataclass
 from time import perf_counter_ns
 
 import numpy as np
 
 SAMPLE = 8192
 """Most durations kept per stage: p99 then rests on some eighty values."""
+BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds of the histogram's buckets, s: from a small network to a stage that hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts of durations up to each of ``BOUNDS_S`` (cumulative), then of all; and their sum."""
+
+    counts: tuple[int, ...]
+    sum_s: float
 
 
 class StageTimes:
-    """Durations of one stage. ``add`` in the stage's thread, ``percentiles`` from any.
+    """Durations of one stage. ``add`` in the stage's thread, the rest from any.
 
     Long runs keep every 2nd, 4th, 8th ... duration, so memory is bounded and early and late frames
-    weigh the same.
+    weigh the same. The histogram counts every duration.
     """
 
     def __init__(self) -> None:
@@ -23,10 +35,14 @@ class StageTimes:
         self._kept: list[int] = []
         self._every = 1
         self._seen = 0
+        self._sum_ns = 0
+        self._buckets = [0] * (len(BOUNDS_S) + 1)
 
     def add(self, duration_ns: int) -> None:
         """Record one item's duration."""
         with self._lock:
+            self._buckets[bisect_left(BOUNDS_S, duration_ns / 1e9)] += 1
+            self._sum_ns += duration_ns
             if self._seen % self._every == 0:
                 self._kept.append(duration_ns)
                 if len(self._kept) >= SAMPLE:
@@ -42,6 +58,12 @@ class StageTimes:
             return {}
         values = np.percentile(kept, (50, 95, 99)) / 1e6
         return {f"p{p}_ms": round(float(v), 3) for p, v in zip((50, 95, 99), values, strict=True)}
+
+    def histogram(self) -> Histogram:
+        """Every duration so far, counted into buckets."""
+        with self._lock:
+            counts, sum_ns = tuple(int(n) for n in np.cumsum(self._buckets)), self._sum_ns
+        return Histogram(counts, sum_ns / 1e9)
 
 
 class Stopwatch:

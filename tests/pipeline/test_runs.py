@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -331,3 +333,88 @@ def test_a_camera_is_read_while_the_stages_are_built_and_what_was_missed_is_coun
     )
     summary = ThreadedRun(camera).run()
     assert summary.frames + sum(summary.frames_dropped.values()) == 60
+
+
+def test_a_sink_may_live_in_the_callers_thread_and_is_called_while_nothing_comes() -> None:
+    log, release, idles = Log(), threading.Event(), []
+    plan = plan_with(Fault("source", "hang", 10), log)
+
+    class Window(ScriptedSink):
+        def idle(self) -> None:
+            idles.append(threading.get_ident())
+            if len(idles) == 3:
+                release.set()
+                run.stop()
+
+    window = SinkRecipe("overlay", lambda _: Window("overlay", Fault(), log), main=True)
+    run = ThreadedRun(Plan(plan.source, plan.face, plan.infer, [plan.sinks[0], window], summarise))
+    run.run()
+    here = threading.get_ident()
+    assert ("overlay", here) in log.opened
+    assert ("overlay", here) in log.closed
+    assert set(idles) == {here}, "keys work during an outage"
+    assert log.written["overlay"] == list(range(10))
+    assert log.summaries["overlay"] is not None
+
+
+@pytest.mark.parametrize("at", [-1, 0, 7])
+def test_a_failing_sink_in_the_callers_thread_ends_the_run(at: int) -> None:
+    log = Log()
+    plan = plan_with(Fault("overlay", "raise", at), log)
+    sinks = [plan.sinks[0], SinkRecipe("overlay", plan.sinks[1].build, main=True)]
+    with pytest.raises(OutputError):
+        ThreadedRun(Plan(plan.source, plan.face, plan.infer, sinks, summarise)).run()
+    assert sorted(log.opened) == sorted(log.closed)
+    assert not workers()
+
+
+@pytest.mark.parametrize("presses", [1, 2, 5])
+def test_ctrl_c_however_often_closes_every_output(presses: int) -> None:
+    log, pressed = Log(), threading.Event()
+    plan = plan_with(Fault("source", "hang", 10), log)
+
+    class SlowToClose(ScriptedSink):
+        def close(self, summary: RunSummary | None) -> None:
+            pressed.wait(10)
+            super().close(summary)
+
+    sinks = [plan.sinks[0], SinkRecipe("overlay", lambda _: SlowToClose("overlay", Fault(), log))]
+    run = ThreadedRun(Plan(plan.source, plan.face, plan.infer, sinks, summarise))
+
+    def press() -> None:
+        for _ in range(presses):
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.02)
+        pressed.set()
+
+    timer = threading.Timer(0.2, press)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    timer.join()
+    assert sorted(log.opened) == sorted(log.closed)
+    assert log.written == {"events": list(range(10)), "overlay": list(range(10))}
+    assert run.progress.interrupted
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not workers()
+
+
+def test_frames_are_booked_at_every_moment() -> None:
+    log, readings = Log(), []
+    plan = plan_with(Fault(), log, frames=300, lossy=True)
+
+    class Slow(ScriptedStep):
+        def push(self, item):  # type: ignore[no-untyped-def]
+            readings.append(run.flow())
+            return super().push(item)
+
+    run = ThreadedRun(
+        Plan(plan.source, lambda _: Slow("face", Fault(), log), plan.infer, plan.sinks, summarise, lossy=True)
+    )
+    run.run()
+    readings.append(run.flow())
+    for flow in readings:
+        assert flow.captured == flow.processed + sum(flow.dropped.values()) + flow.in_flight
+        assert flow.in_flight <= 12, "two channels of four, one in hand in each stage, one being put"
+    assert readings[-1].in_flight == 0
+    assert readings[-1].captured == 300
