@@ -7,9 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from time import monotonic
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+BURST_S = 0.5
+"""How long a queue may be longer than its capacity: cameras pause 0.4 to 0.5 s around key frames."""
 
 
 class Full(Enum):
@@ -33,6 +36,9 @@ class Channel(Generic[T]):
 
     Args:
         capacity: most items waiting.
+        burst: with DROP_OLDEST, most items waiting for a short while: cameras pause around their key
+            frames and then send everything at once. A queue that stays long for ``BURST_S`` is not a
+            burst, and is held to ``capacity``.
         full: BLOCK for files, where nothing may be lost; DROP_OLDEST for the one lossy edge of live
             sources.
         on_drop: told of every item that is thrown away; called while the channel is locked, so that
@@ -43,7 +49,12 @@ class Channel(Generic[T]):
     """
 
     def __init__(
-        self, capacity: int, full: Full = Full.BLOCK, *, on_drop: Callable[[T], None] | None = None
+        self,
+        capacity: int,
+        full: Full = Full.BLOCK,
+        *,
+        burst: int = 0,
+        on_drop: Callable[[T], None] | None = None,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"a channel needs room for one item, got {capacity}")
@@ -51,6 +62,8 @@ class Channel(Generic[T]):
         self._capacity = capacity
         self._full = full
         self._on_drop = on_drop
+        self._short_at = monotonic()
+        self.burst = max(burst, capacity)
         self._changed = threading.Condition()
         self._aborted = False
         self.dropped = 0
@@ -63,13 +76,18 @@ class Channel(Generic[T]):
         """
         with self._changed:
             if self._full is Full.DROP_OLDEST:
-                while len(self._items) >= self._capacity:
+                now = monotonic()
+                if len(self._items) <= self._capacity // 2:
+                    self._short_at = now
+                limit = self.burst if now - self._short_at < BURST_S else self._capacity
+                while len(self._items) >= limit:
                     oldest = self._items.popleft()
                     self.dropped += 1
                     if self._on_drop is not None and not isinstance(oldest, End):
                         self._on_drop(oldest)
-            while len(self._items) >= self._capacity and not self._aborted:
-                self._changed.wait()
+            else:
+                while len(self._items) >= self._capacity and not self._aborted:
+                    self._changed.wait()
             if self._aborted:
                 raise Closed
             self._items.append(item)

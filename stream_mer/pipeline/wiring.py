@@ -13,6 +13,8 @@ from stream_mer.types import Frame, FrameFaces, Result, RunSummary, SourceInfo
 
 DEPTH = 4
 """Items waiting between two threads: enough to overlap, small enough for 4k frames."""
+BURST_FRAMES, BURST_BYTES = 32, 48_000_000
+"""A live source's burst is held back up to so many frames, and so much memory."""
 
 
 class Wiring:
@@ -47,7 +49,9 @@ class Wiring:
         with self._lock:
             self._source = source
             stopping = self.stopping
-        self.progress.info = source.info
+        info = self.progress.info = source.info
+        fits = BURST_BYTES // max(1, 3 * info.width * info.height)
+        self.to_face.burst = max(DEPTH, min(BURST_FRAMES, fits))
         self.opened.set()
         if stopping:
             source.interrupt()

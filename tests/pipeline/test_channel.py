@@ -59,3 +59,22 @@ def test_abort_wakes_a_waiting_thread(side: str) -> None:
 def test_no_room_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="room"):
         Channel(0)
+
+
+def test_a_burst_is_kept_but_a_standing_queue_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("stream_mer.pipeline.channel.monotonic", lambda: now[0])
+    thrown: list[int] = []
+    channel: Channel[int] = Channel(4, Full.DROP_OLDEST, burst=32, on_drop=thrown.append)
+    for item in range(30):  # everything at once, as after a camera's pause
+        channel.put(item)
+    assert thrown == []
+    for _ in range(30):
+        channel.get()
+    for item in range(60):  # twice as fast as it is read, for two seconds
+        now[0] += 0.04
+        channel.put(item)
+        if item % 2:
+            channel.get()
+    assert len(channel) <= 4, "late pictures help nobody"
+    assert channel.dropped == len(thrown) > 0

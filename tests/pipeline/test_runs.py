@@ -415,6 +415,8 @@ def test_frames_are_booked_at_every_moment() -> None:
     readings.append(run.flow())
     for flow in readings:
         assert flow.captured == flow.processed + sum(flow.dropped.values()) + flow.in_flight
-        assert flow.in_flight <= 12, "two channels of four, one in hand in each stage, one being put"
+        assert flow.in_flight <= 40, (
+            "a burst of 32, a channel of four, one in hand in each stage, one being put"
+        )
     assert readings[-1].in_flight == 0
     assert readings[-1].captured == 300
