@@ -160,16 +160,24 @@ class Mixture:
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
             raise ValueError(f"shares of degradations must be >= 0 and sum to 1, got {shares}")
 
+    def kind(self, rng: np.random.Generator) -> str:
+        """The name of a randomly drawn degradation, to be given to ``apply``."""
+        draw = rng.random()
+        for name in ("gaussian", "median", "area"):
+            draw -= getattr(self, name)
+            if draw < 0:
+                return name
+        return "real"
+
+    def apply(self, kind: str, hr: ImageU8, rng: np.random.Generator) -> ImageU8:
+        """The LR picture by a degradation named by ``kind``."""
+        if kind == "real":
+            return real(hr, rng)
+        return area(hr) if kind == "area" else paper(hr, median=kind == "median")
+
     def __call__(self, hr: ImageU8, rng: np.random.Generator) -> ImageU8:
         """One LR picture by a randomly drawn degradation."""
-        draw = rng.random()
-        if draw < self.gaussian:
-            return paper(hr)
-        if draw < self.gaussian + self.median:
-            return paper(hr, median=True)
-        if draw < self.gaussian + self.median + self.area:
-            return area(hr)
-        return real(hr, rng)
+        return self.apply(self.kind(rng), hr, rng)
 
 
 def _to_u8(x: ArrayF64) -> ImageU8:

@@ -13,6 +13,7 @@ from stream_mer.core.degradation import Mixture
 from stream_mer.errors import ConfigError
 from stream_mer.training.adversary import GanSettings
 from stream_mer.training.compact import CompactSettings
+from stream_mer.training.consistency import ConsistencySettings
 from stream_mer.training.rrdb import RRDBSettings
 
 if sys.version_info >= (3, 11):
@@ -80,6 +81,8 @@ class SRRun:
     bf16: bool = True
     gan: GanSettings | None = None
     """The adversarial stage; None is the PSNR stage."""
+    consistency: ConsistencySettings | None = None
+    """Train on pairs of moved and noisy views; None is single pictures."""
     distil: float = 0.0
     """Weight of the distance to a teacher's output (compact networks); the rest is to the HR picture."""
     check_every: int = 250
@@ -87,6 +90,8 @@ class SRRun:
     def __post_init__(self) -> None:
         if not 0 <= self.distil <= 1 or not 0 <= self.ema < 1 or self.batch < 1:
             raise ConfigError(f"run {self.name}: distil in 0..1, ema in 0..1 and batch >= 1 are needed")
+        if self.consistency is not None and self.batch % 2:
+            raise ConfigError(f"run {self.name}: consistency needs pairs, so an even batch, not {self.batch}")
 
 
 def load_run(path: Path) -> SRRun:
@@ -120,6 +125,9 @@ def run_from_table(table: Mapping[str, Any], where: str) -> SRRun:
     values["mixture"] = _strict(Mixture, values.get("mixture", {}), f"{where}: mixture")
     if "gan" in values:
         values["gan"] = _strict(GanSettings, values["gan"], f"{where}: gan")
+    if "consistency" in values:
+        settings = _strict(ConsistencySettings, values["consistency"], f"{where}: consistency")
+        values["consistency"] = settings
     return _strict(SRRun, values, where)
 
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from stream_mer.core.degradation import Degradation, sensor_noise
+from stream_mer.training.sr_temporal import Sequence, follow, moving
 from stream_mer.types import HR_SIZE, LR_SIZE, ArrayF64, ImageU8
 
 PLACES: ArrayF64 = np.array(
@@ -35,7 +36,8 @@ class Motion:
 
     ``slope`` of found against put-in displacement; ``floor`` rms found on a still noisy face;
     ``smallest`` the displacement that is found three floors high; ``luma`` temporal standard
-    deviation of a pixel's luma on the still face, grey levels.
+    deviation of a pixel's luma on the still face, grey levels; ``flow`` (tOF) and ``warping`` (error, grey
+    levels) on a moving noisy face, see ``sr_temporal``.
     """
 
     slope: float
@@ -43,6 +45,8 @@ class Motion:
     floor: float
     smallest: float
     luma: float
+    flow: float
+    warping: float
 
 
 def moved(hr: ImageU8, place: ArrayF64, shift: ArrayF64) -> ImageU8:
@@ -106,13 +110,15 @@ def measure_motion(
             pair = [p if degrade is None else degrade(p, rng) for p in (before, after)]
             cases.append((i, place, way, size, np.stack(pair)))
     still = [[_noisy(p, rng) for _ in range(6)] for p in low]
-    return {name: _one(upscale, cases, still) for name, upscale in upscalers.items()}
+    sequences = [moving(hr, degrade or (lambda picture, _: picture), NOISE_LEVELS, rng) for hr in faces]
+    return {name: _one(upscale, cases, still, sequences) for name, upscale in upscalers.items()}
 
 
 def _one(
     upscale: Callable[[ImageU8], ImageU8],
     cases: list[tuple[int, ArrayF64, ArrayF64, float, ImageU8]],
     still: list[list[ImageU8]],
+    sequences: list[Sequence],
 ) -> Motion:
     put_in, found = [], []
     for _, place, way, size, pair in cases:
@@ -128,7 +134,8 @@ def _one(
             spread += [found_motion(shown[0], other, place) / LR_PX for place in PLACES]
     floor = float(np.sqrt(np.mean(np.square(spread))))
     correlation = float(np.corrcoef(put_in, found)[0, 1])
-    return Motion(slope, correlation, floor, 3 * floor / max(slope, 1e-6), float(np.mean(luma)))
+    smallest = 3 * floor / max(slope, 1e-6)
+    return Motion(slope, correlation, floor, smallest, float(np.mean(luma)), *follow(upscale, sequences))
 
 
 def _noisy(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
@@ -143,11 +150,13 @@ def motion_table(rows: Mapping[str, Motion], reader: float) -> str:
     picture; ``faithful`` is the slope with that taken out, one for an upscaler that loses nothing.
     """
     head = [
-        "| | slope | faithful | correlation | floor, LR px | smallest, LR px | luma noise, levels |",
-        "|---|---|---|---|---|---|---|",
+        "| | slope | faithful | correlation | floor, LR px | smallest, LR px | luma noise, levels "
+        "| tOF, LR px | warping error, levels |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     lines = []
     for name, m in rows.items():
         slopes = f"{m.slope:.2f} | {m.slope / reader:.2f} | {m.correlation:.2f}"
-        lines.append(f"| {name} | {slopes} | {m.floor:.3f} | {m.smallest:.3f} | {m.luma:.2f} |")
+        still = f"{m.floor:.4f} | {m.smallest:.3f} | {m.luma:.2f}"
+        lines.append(f"| {name} | {slopes} | {still} | {m.flow:.3f} | {m.warping:.2f} |")
     return "\n".join(head + lines)

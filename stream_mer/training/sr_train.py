@@ -18,6 +18,7 @@ from stream_mer.errors import ConfigError
 from stream_mer.training.adversary import Adversary
 from stream_mer.training.checkpoint import Checkpoint, Ema, load_checkpoint, save_checkpoint
 from stream_mer.training.compact import CompactNet, CompactSettings
+from stream_mer.training.consistency import inconsistency, views_at
 from stream_mer.training.perceptual import FeatureDistance
 from stream_mer.training.rrdb import RRDBNet, RRDBSettings
 from stream_mer.training.sr_config import SRRun, run_from_table, save_run, table_of
@@ -153,7 +154,13 @@ class SRTrainer:
         run = self.run
         for group in self.optimiser.param_groups:
             group["lr"] = run.schedule.rate_at(self.step)
-        lr_u8, hr_u8 = batch_at(self.fit, run.mixture, run.batch, run.seed, self.step, self.weights)
+        drawn = (run.batch, run.seed, self.step, self.weights)
+        maps = None
+        if run.consistency is None:
+            lr_u8, hr_u8 = batch_at(self.fit, run.mixture, *drawn)
+        else:
+            views = views_at(self.fit, run.mixture, run.consistency, *drawn)
+            lr_u8, hr_u8, maps = views.lr, views.hr, views.maps
         lr, hr = to_tensor(lr_u8).to(self.device), to_tensor(hr_u8).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=run.bf16):
             sr = self.net(lr)
@@ -165,6 +172,8 @@ class SRTrainer:
             loss = (1 - run.distil) * loss + run.distil * distance(sr.float(), taught)
         if self.adversary is not None:
             loss = self.adversary.generator_loss(sr.float(), hr, pixel=loss)
+        if run.consistency is not None and maps is not None:
+            loss = loss + run.consistency.weight * inconsistency(sr.float(), maps, distance)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), run.clip)
