@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 
 from stream_mer.errors import ConfigError
+from stream_mer.types import REASONS
 
 SR_MODES = ("auto", "always", "never")
 DETECTORS = ("auto", "short", "full", "tiled")
@@ -27,6 +28,10 @@ class Settings:
         min_duration_s: shortest micro-expression looked for.
         max_duration_s: longest micro-expression looked for.
         threshold: probability above which a candidate is an event; None takes the engine's own.
+        far: the threshold that gave so many false alarms a minute when it was calibrated; instead of
+            ``threshold``.
+        vetoes: what turns candidates down: ``default``, ``all``, ``none`` or reasons with commas between.
+        explain: write the candidates that were turned down, with the reason, to ``rejected.jsonl``.
         device: where networks run.
         backend: which library runs them.
         threads: CPU threads per engine; None leaves it to the library.
@@ -43,6 +48,9 @@ class Settings:
     min_duration_s: float = 0.04
     max_duration_s: float = 0.2
     threshold: float | None = None
+    far: float | None = None
+    vetoes: str = "default"
+    explain: bool = False
     device: str = "auto"
     backend: str = "auto"
     threads: int | None = None
@@ -76,6 +84,18 @@ class Settings:
             raise ConfigError(
                 f"--threshold {self.threshold:g} is not possible.\nGive a probability above 0 and below 1."
             )
+        if self.far is not None and not 0 < self.far < inf:
+            raise ConfigError(
+                f"--far {self.far:g} is not possible.\nGive false alarms a minute, above 0: --far 1.0."
+            )
+        if self.far is not None and self.threshold is not None:
+            raise ConfigError(
+                f"--far {self.far:g} and --threshold {self.threshold:g} both set the threshold.\n"
+                "Give one of them: --far in false alarms a minute, --threshold as a probability."
+            )
+        if self.vetoes not in ("default", "all", "none"):
+            for name in self.vetoes.split(","):
+                _one_of("--vetoes", name.strip(), ("default", "all", "none", *REASONS))
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"--threads {self.threads} is not possible.\nGive 1 or more.")
         if self.max_faces < 1:

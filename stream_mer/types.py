@@ -31,6 +31,7 @@ __all__ = [
     "HR_SIZE",
     "LABELS",
     "LR_SIZE",
+    "REASONS",
     "ArrayF32",
     "ArrayF64",
     "Box",

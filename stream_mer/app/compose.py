@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from stream_mer import __version__
 from stream_mer.app.networks import Networks
 from stream_mer.config import Settings
-from stream_mer.core.extent import Extents
-from stream_mer.core.spotting import Spotter, SpotterSettings
+from stream_mer.core.decision import FLOOR, CandidateFinder, Judge
 from stream_mer.core.tally import Tally
 from stream_mer.core.tracking import FaceTracker, TrackerSettings
+from stream_mer.core.vetoes import DEFAULT
 from stream_mer.core.windowing import (
     FRAMES_PER_EVENT,
     REFERENCE_NS,
@@ -27,7 +27,7 @@ from stream_mer.pipeline.plan import Plan, Progress, SinkRecipe
 from stream_mer.pipeline.steps import FaceStep, InferStep
 from stream_mer.protocols import FaceDetector, Source
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.types import RunSummary, SourceInfo
+from stream_mer.types import REASONS, RunSummary, SourceInfo
 
 AUTO_SR_BELOW_PX = 48.0
 """``--sr auto``: narrower faces go through LR and SR, wider ones show the classifier their own pixels."""
@@ -64,18 +64,46 @@ class DetectorFactory:
 
 
 def threshold_of(settings: Settings, networks: Networks) -> float:
-    """The probability from which a candidate is an event: the user's, or the classifier's own."""
-    return settings.threshold if settings.threshold is not None else networks.calibration.threshold
+    """The probability from which a candidate is an event: the user's, or the classifier's own.
+
+    Raises:
+        ConfigError: ``--far`` asks for more or fewer false alarms than were measured.
+    """
+    if settings.threshold is not None:
+        return settings.threshold
+    if settings.far is not None:
+        return networks.calibration.threshold_at(settings.far)
+    return networks.calibration.threshold
 
 
-def spotter_settings(settings: Settings, threshold: float) -> SpotterSettings:
-    """What the spotter needs of the settings."""
-    longest = max(duration_ladder(settings.min_duration_s, settings.max_duration_s))
-    return SpotterSettings(
-        threshold=threshold,
+def vetoes_of(settings: Settings) -> tuple[str, ...]:
+    """The vetoes that are on: ``default``, ``all``, ``none`` or a list of reasons."""
+    named = {"default": DEFAULT, "all": REASONS, "none": ()}
+    if settings.vetoes in named:
+        return named[settings.vetoes]
+    return tuple(name.strip() for name in settings.vetoes.split(","))
+
+
+def find_candidates(settings: Settings, source: str) -> CandidateFinder:
+    """The spotter with everything behind it, up to the threshold."""
+    return CandidateFinder(
+        source,
         min_ns=round(settings.min_duration_s * 1e9),
         max_ns=round(settings.max_duration_s * 1e9),
-        hold_ns=longest + REFERENCE_NS,
+        look_ahead_ns=REFERENCE_NS,
+        floor=min(FLOOR, settings.threshold or 1.0),
+    )
+
+
+def infer_step(info: SourceInfo, settings: Settings, networks: Networks) -> InferStep:
+    """The step that judges faces, with both engines opened."""
+    return InferStep(
+        super_resolver=networks.open_super_resolver(),
+        classifier=networks.open_classifier(),
+        temperature=networks.calibration.temperature,
+        windower=Windower(duration_ladder(settings.min_duration_s, settings.max_duration_s)),
+        finder=find_candidates(settings, info.name),
+        judge=Judge(threshold_of(settings, networks), info.digest, vetoes_of(settings)),
     )
 
 
@@ -98,7 +126,6 @@ def build_plan(
     drain: bool = False,
 ) -> Plan:
     """The recipes of one run."""
-    ladder = duration_ladder(settings.min_duration_s, settings.max_duration_s)
     threshold = threshold_of(settings, networks)
 
     def face(info: SourceInfo) -> FaceStep:
@@ -106,15 +133,7 @@ def build_plan(
         return FaceStep(detectors.build(info), tracker, wants_sr(settings.sr), veil=settings.redact)
 
     def infer(info: SourceInfo) -> InferStep:
-        spotting = spotter_settings(settings, threshold)
-        return InferStep(
-            super_resolver=networks.open_super_resolver(),
-            classifier=networks.open_classifier(),
-            temperature=networks.calibration.temperature,
-            windower=Windower(ladder),
-            spotter=Spotter(spotting, info.name, info.digest),
-            extents=Extents(spotting.min_ns, spotting.max_ns),
-        )
+        return infer_step(info, settings, networks)
 
     def summarise(progress: Progress) -> RunSummary:
         return summary_of(progress, settings, networks, threshold)

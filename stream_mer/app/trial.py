@@ -1,140 +1,28 @@
-"""The pair that counts: recall of events injected into real video, and false events a minute."""
+"""Runs the product's own judgement over watched videos: which candidates, with which truth.
+
+A trial is one video shown to the classifier in one way. Its candidates are those of the product; the
+threshold and the vetoes are applied afterwards, so that one run tells what every setting would give.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stream_mer.app.compose import DetectorFactory, build_plan, spotter_settings
-from stream_mer.app.injection import inject_into
-from stream_mer.app.networks import Networks, pick_networks
-from stream_mer.app.portraits import MESH
-from stream_mer.capture.pyav import PyAvSource
+from stream_mer.app.compose import find_candidates, infer_step
+from stream_mer.app.networks import Networks
+from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
-from stream_mer.core.extent import Extents
-from stream_mer.core.metrics import SpottingCount, match_intervals
-from stream_mer.core.spotting import Spotter
-from stream_mer.pipeline.inline import run_inline
-from stream_mer.pipeline.plan import SinkRecipe
-from stream_mer.protocols import Source
-from stream_mer.runtime.assets import AssetStore
-from stream_mer.runtime.openvino import OpenVinoEngine
-from stream_mer.synth.mesh import MeshRun
+from stream_mer.core.decision import FLOOR, Candidate, Judge
+from stream_mer.core.metrics import match_intervals
+from stream_mer.core.operating import CountTable
+from stream_mer.core.tally import Tally
+from stream_mer.core.vetoes import DEFAULT, VetoLimits
 from stream_mer.synth.spec import TrueEvent
-from stream_mer.types import Event, Result, RunSummary
-
-NO_PICTURE = np.zeros((1, 1, 3), np.uint8)
-"""Stands for the frames' pictures, which a trial does not keep."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One run of one video: every score it gave, and what was there (nothing, if nothing was injected).
-
-    ``steps`` are the frames' times with the crops and scores that came with them, so that any threshold
-    can be tried afterwards with the product's own spotter. About 50 kB a face and frame.
-    """
-
-    video: str
-    minutes: float
-    coverage: float
-    truth: tuple[TrueEvent, ...]
-    steps: tuple[Result, ...]
-    settings: Settings
-
-    def events(self, threshold: float) -> list[Event]:
-        """What the product reports at this threshold."""
-        spotting = spotter_settings(self.settings, threshold)
-        spotter = Spotter(spotting, self.video, self.video)
-        extents = Extents(spotting.min_ns, spotting.max_ns)
-        found: list[Event] = []
-        for step in self.steps:
-            extents.push(step.crops)
-            found += [extents.refine(e) for e in spotter.push(step.scores, step.frame.pts_ns)]
-        return found + [extents.refine(e) for e in spotter.flush()]
-
-    def count(self, threshold: float, min_iou: float = 0.5) -> tuple[SpottingCount, int]:
-        """Spotting counts at a threshold, and how many of the hits have the right class."""
-        found = self.events(threshold)
-        spans = [(e.onset_ns, e.offset_ns) for e in found]
-        true = [(e.onset_ns, e.offset_ns) for e in self.truth]
-        pairs = match_intervals(spans, true, min_iou)
-        right = sum(found[i].label == self.truth[j].label for i, j in pairs)
-        return SpottingCount(len(pairs), len(found) - len(pairs), len(true) - len(pairs)), right
-
-
-@dataclass(slots=True)
-class _Collector:
-    steps: list[Result]
-
-    def write(self, result: Result) -> None:
-        if not result.repeated:
-            small = replace(result.frame, rgb=NO_PICTURE)
-            self.steps.append(replace(result, frame=small))
-
-    def close(self, summary: RunSummary | None) -> None:
-        """Nothing to finish."""
-
-
-def run_trial(
-    video: Path,
-    settings: Settings,
-    networks: Networks,
-    detectors: DetectorFactory,
-    mesh: MeshRun | None = None,
-    seed: int = 0,
-    peaks: tuple[float, float] = (0.005, 0.03),
-) -> Trial:
-    """Run the product over a video, with events injected if ``mesh`` (the landmark network) is given."""
-    source: Source
-    truth: Callable[[], tuple[TrueEvent, ...]]
-    if mesh is None:
-        source, truth = PyAvSource(video), tuple
-    else:
-        injected = inject_into(
-            video,
-            detectors.build,
-            mesh,
-            seed,
-            durations_s=(settings.min_duration_s, settings.max_duration_s),
-            peaks=peaks,
-        )
-        source, truth = injected, injected.truth
-    collector = _Collector([])
-    plan = build_plan(
-        lambda: source, settings, networks, detectors, [SinkRecipe("collect", lambda _: collector)]
-    )
-    summary = run_inline(plan)
-    steps = tuple(collector.steps)
-    return Trial(video.name, summary.duration_s / 60, summary.coverage, truth(), steps, settings)
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One threshold over several trials."""
-
-    threshold: float
-    recall: float
-    unmatched_per_minute: float
-    right_class: float
-
-
-def curve(trials: Sequence[Trial], thresholds: Sequence[float]) -> list[Point]:
-    """Recall and unmatched events a minute, pooled over trials, for each threshold."""
-    minutes = sum(t.minutes for t in trials)
-    points = []
-    for threshold in thresholds:
-        total, right = SpottingCount(0, 0, 0), 0
-        for trial in trials:
-            count, correct = trial.count(threshold)
-            total, right = total + count, right + correct
-        share = right / total.tp if total.tp else 0.0
-        points.append(Point(threshold, total.recall, total.fp / minutes if minutes else 0.0, share))
-    return points
-
+from stream_mer.types import ArrayF64, Event, Rejection
 
 WAYS: dict[str, tuple[str, str]] = {
     "native crop": ("never", "bicubic"),
@@ -144,53 +32,81 @@ WAYS: dict[str, tuple[str, str]] = {
 """What the classifier may be shown: name -> ``--sr`` and ``--engine``."""
 
 
-def compare_ways(
-    videos: Sequence[Path],
-    settings: Settings,
-    store: AssetStore,
-    seeds: Sequence[int],
-    report: Callable[[str], None],
-) -> dict[str, tuple[list[Trial], list[Trial]]]:
-    """Run every way over every video, as it is and with events injected.
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run of one video: every candidate, and what was there (nothing, if nothing was injected)."""
 
-    Returns:
-        For each way the trials without and with injected events.
-    """
-    engine = OpenVinoEngine.from_file(store.path(MESH), threads=1)
-    results: dict[str, tuple[list[Trial], list[Trial]]] = {}
-    try:
-        for way, (sr, name) in WAYS.items():
-            chosen = replace(settings, sr=sr, engine=settings.engine if name == "auto" else name)
-            networks, detectors = pick_networks(chosen), DetectorFactory(chosen, store)
-            plain, injected = [], []
-            for video in videos:
-                report(f"{way} ({networks.super_resolver.name}): {video.name}")
-                plain.append(run_trial(video, chosen, networks, detectors))
-                injected += [run_trial(video, chosen, networks, detectors, engine.run, s) for s in seeds]
-            results[way] = (plain, injected)
-    finally:
-        engine.close()
-    return results
+    video: str
+    person: str
+    minutes: float
+    coverage: float
+    truth: tuple[TrueEvent, ...]
+    candidates: tuple[Candidate, ...]
+    vetoes: Collection[str] = DEFAULT
+    limits: VetoLimits = field(default_factory=VetoLimits)
+
+    def decide(self, threshold: float) -> tuple[tuple[Event, ...], tuple[Rejection, ...]]:
+        """What the product reports at this threshold, and what it turns down."""
+        return Judge(threshold, self.video, self.vetoes, self.limits).judge(self.candidates)
+
+    def matches(self, threshold: float, min_iou: float = 0.5) -> list[tuple[Event | None, TrueEvent | None]]:
+        """Every event found with its truth, then the false ones, then the missed ones."""
+        found, _ = self.decide(threshold)
+        spans = [(e.onset_ns, e.offset_ns) for e in found]
+        true = [(e.onset_ns, e.offset_ns) for e in self.truth]
+        pairs = match_intervals(spans, true, min_iou)
+        hits, taken = {i for i, _ in pairs}, {j for _, j in pairs}
+        rows: list[tuple[Event | None, TrueEvent | None]] = [(found[i], self.truth[j]) for i, j in pairs]
+        rows += [(e, None) for i, e in enumerate(found) if i not in hits]
+        rows += [(None, e) for j, e in enumerate(self.truth) if j not in taken]
+        return rows
+
+    def count(self, threshold: float) -> tuple[int, int, int, int]:
+        """True and false positives, false negatives, hits of the right class."""
+        rows = self.matches(threshold)
+        hits = [(e, t) for e, t in rows if e and t]
+        right = sum(e.label == t.label for e, t in hits)
+        return len(hits), sum(t is None for _, t in rows), sum(e is None for e, _ in rows), right
 
 
-def table(results: dict[str, tuple[list[Trial], list[Trial]]], thresholds: Sequence[float]) -> str:
-    """The comparison as Markdown: per way and threshold, false events a minute and recall."""
-    lines = [
-        "| shown to the classifier | threshold | events/min, nothing injected | recall of injected "
-        "| unmatched/min, injected | right class |",
-        "|---|---|---|---|---|---|",
-    ]
-    for way, (plain, injected) in results.items():
-        for quiet, busy in zip(curve(plain, thresholds), curve(injected, thresholds), strict=True):
-            lines.append(
-                f"| {way} | {quiet.threshold:g} | {quiet.unmatched_per_minute:.1f} | {busy.recall:.2f} "
-                f"| {busy.unmatched_per_minute:.1f} | {busy.right_class:.2f} |"
-            )
-    plain, injected = next(iter(results.values()))
-    minutes = sum(t.minutes for t in plain)
-    events = sum(len(t.truth) for t in injected)
-    lines += [
-        "",
-        f"{len(plain)} videos, {minutes:.1f} minutes; {events} injected events with IoU >= 0.5 to match.",
-    ]
-    return "\n".join(lines) + "\n"
+def run_trial(watched: Watched, settings: Settings, networks: Networks) -> Trial:
+    """Judge a watched video with the product's own steps, as ``settings.sr`` says ('always' or 'never')."""
+    lowest = replace(settings, threshold=FLOOR, far=None, vetoes="none")
+    finder, tally = find_candidates(lowest, watched.info.name), Tally()
+    found: list[Candidate] = []
+    with closing(infer_step(watched.info, lowest, networks)) as step:
+        last = 0
+        for faces in watched.shown(settings.sr == "always"):
+            (result,) = step.push(faces)
+            tally.push(result)
+            last, (height, width) = result.frame.pts_ns, result.frame.rgb.shape[:2]
+            found += finder.push(result.scores, result.crops, (height, width), last)
+        found += finder.flush(last)
+    return Trial(watched.name, watched.person, watched.minutes, tally.coverage, watched.truth, tuple(found))
+
+
+def run_way(watched: Iterable[Watched], way: str, settings: Settings, networks: Networks) -> list[Trial]:
+    """Trials of all videos, shown in one of ``WAYS``; the networks are those of that way."""
+    chosen = settings_of_way(way, settings)
+    return [run_trial(one, chosen, networks) for one in watched]
+
+
+def settings_of_way(way: str, settings: Settings) -> Settings:
+    """The settings that show the classifier faces in this way."""
+    sr, engine = WAYS[way]
+    return replace(settings, sr=sr, engine=settings.engine if engine == "auto" else engine)
+
+
+def count_trials(trials: Sequence[Trial], thresholds: ArrayF64) -> CountTable:
+    """Counts of every trial at every threshold."""
+    counts = np.array([[trial.count(float(t)) for t in thresholds] for trial in trials], np.float64)
+    minutes = np.array([trial.minutes for trial in trials])
+    shape = (len(trials), len(thresholds), 4)
+    return CountTable(thresholds, counts.reshape(shape), minutes, tuple(t.person for t in trials))
+
+
+def with_vetoes(
+    trials: Sequence[Trial], active: Collection[str], limits: VetoLimits | None = None
+) -> list[Trial]:
+    """The same trials with other vetoes."""
+    return [replace(t, vetoes=tuple(active), limits=limits or t.limits) for t in trials]

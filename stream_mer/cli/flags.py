@@ -34,6 +34,9 @@ def add_pipeline_flags(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--min-duration", type=float, default=defaults.min_duration_s, metavar="S")
     verb.add_argument("--max-duration", type=float, default=defaults.max_duration_s, metavar="S")
     verb.add_argument("--threshold", type=float, metavar="P", help="probability; default the engine's own")
+    verb.add_argument("--far", type=float, metavar="N", help="false alarms a minute, instead of --threshold")
+    verb.add_argument("--vetoes", default=defaults.vetoes, metavar="LIST", help="default, all, none, names")
+    verb.add_argument("--explain", action="store_true", help="write rejected.jsonl: what was turned down")
     verb.add_argument("--no-overlay", dest="overlay", action="store_false", help="write no overlay.mp4")
     verb.add_argument("--redact", action="store_true", help="blur faces in every picture written")
     verb.add_argument("--assets", type=Path, metavar="DIR", help="folder with the detector's model files")
@@ -50,6 +53,9 @@ def settings_of(args: argparse.Namespace) -> Settings:
         min_duration_s=args.min_duration,
         max_duration_s=args.max_duration,
         threshold=args.threshold,
+        far=args.far,
+        vetoes=args.vetoes,
+        explain=args.explain,
         device=args.device,
         backend=args.backend,
         threads=args.threads,

@@ -7,16 +7,13 @@ the apex's change that each picture shows *is* the course of the motion, and its
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stream_mer.types import ArrayF32, ArrayF64, Event, FaceCrop, ImageU8
+from stream_mer.core.memory import FaceMemory
+from stream_mer.types import ArrayF32, ArrayF64, Event
 
-SIDE = 64
-"""Pictures are kept as grey of this side: half the classifier's resolution, a quarter of the noise."""
 LEVEL = 0.4
 """The course's crossing of this share of its height is looked for on either side of the apex."""
 FOOT = 1.6
@@ -24,57 +21,30 @@ FOOT = 1.6
 fitted on clips of training people, whose other pulse shapes pull it down."""
 BASE_NS = 80_000_000
 """Pictures this long before and after the longest possible event make the baseline."""
+EARLIEST_NS = 40_000_000
+"""An offset is moved forward by at most this: how late an event is reported stays bounded."""
 
 
 @dataclass(slots=True)
 class Extents:
-    """Remembers the last pictures of every track and refines the limits of events from them.
+    """Refines the limits of events from the remembered pictures.
 
     Args:
+        memory: the faces.
         min_ns: shortest event reported.
         max_ns: longest event reported.
     """
 
+    memory: FaceMemory
     min_ns: int
     max_ns: int
-    _lanes: dict[int, deque[tuple[int, tuple[int, int, bool], ArrayF32]]] = field(default_factory=dict)
-
-    _ends: dict[tuple[int, int], int] = field(default_factory=dict)
-
-    @property
-    def _keep_ns(self) -> int:
-        """An event is refined up to a longest event and its look-ahead after its end."""
-        return 3 * (self.max_ns + 2 * BASE_NS)
-
-    def push(self, crops: Iterable[FaceCrop]) -> None:
-        """Take the crops of one frame, each with its picture."""
-        now = 0
-        for crop in crops:
-            if crop.picture is None:
-                raise ValueError("a crop without picture cannot be measured")
-            now = crop.pts_ns
-            lane = self._lanes.setdefault(crop.track.track_id, deque())
-            stretch = (crop.track.segment, crop.epoch, crop.sr)
-            lane.append((crop.pts_ns, stretch, _grey(crop.picture)))
-            while crop.pts_ns - lane[0][0] > self._keep_ns:
-                lane.popleft()
-        for track_id in [k for k, lane in self._lanes.items() if now - lane[-1][0] > 2 * self._keep_ns]:
-            del self._lanes[track_id]
 
     def refine(self, event: Event) -> Event:
-        """The event with measured onset, apex and offset; as it is where they cannot be measured.
-
-        Take a track's events in order: one begins where the one before it ended, or later.
-        """
-        refined = self._measured(event)
-        key = (event.track_id, event.epoch)
-        onset = max(refined.onset_ns, min(self._ends.get(key, 0), refined.offset_ns - 2))
-        self._ends[key] = refined.offset_ns
-        return replace(refined, onset_ns=onset, apex_ns=max(onset, refined.apex_ns))
-
-    def _measured(self, event: Event) -> Event:
-        times, pictures = self._around(event)
-        measured = measure_extent(times, pictures, event.apex_ns, self.max_ns)
+        """The event with measured onset, apex and offset; as it is where they cannot be measured."""
+        reach = self.max_ns // 2 + 2 * BASE_NS
+        near = self.memory.around(event.track_id, event.apex_ns, reach, reach)
+        times = np.array([g.pts_ns for g in near], np.float64)
+        measured = measure_extent(times, [g.grey for g in near], event.apex_ns, self.max_ns)
         if measured is None:
             return event
         # Half the classifier's word, half the measurement. On 45 events in clips of training people the
@@ -84,17 +54,10 @@ class Extents:
         offset = (measured[2] + event.offset_ns) // 2
         excess = (offset - onset) - min(max(offset - onset, self.min_ns), self.max_ns)
         onset, offset = max(0, onset + excess // 2), offset - (excess - excess // 2)
+        late = max(0, event.offset_ns - EARLIEST_NS - offset)
+        onset, offset = onset + late, offset + late
         apex = min(max(measured[1], onset), offset - 1)
         return replace(event, onset_ns=onset, apex_ns=apex, offset_ns=offset)
-
-    def _around(self, event: Event) -> tuple[ArrayF64, list[ArrayF32]]:
-        reach = self.max_ns // 2 + 2 * BASE_NS
-        lane = self._lanes.get(event.track_id, deque())
-        near = [row for row in lane if abs(row[0] - event.apex_ns) <= reach]
-        if near:  # pictures of another segment, epoch or sharpness cannot be compared
-            stretch = min(near, key=lambda row: abs(row[0] - event.apex_ns))[1]
-            near = [row for row in near if row[1] == stretch]
-        return np.array([row[0] for row in near], np.float64), [row[2] for row in near]
 
 
 def measure_extent(
@@ -159,10 +122,3 @@ def _crossing(times: ArrayF64, course: ArrayF64) -> float | None:
     i = int(below[0])
     share = (course[i - 1] - wanted) / (course[i - 1] - course[i])
     return float(times[i - 1] + share * (times[i] - times[i - 1]))
-
-
-def _grey(picture: ImageU8) -> ArrayF32:
-    step = picture.shape[0] // SIDE
-    green = picture[..., 1].astype(np.float32)  # green carries most of the luma, and the least noise
-    reduced: ArrayF32 = green.reshape(SIDE, step, SIDE, step).mean((1, 3))
-    return reduced

@@ -1,14 +1,15 @@
-"""From scores to events: local peaks of the classifier's probability, one event each, causally.
+"""From scores to candidates: local peaks of the classifier's probability, one each, causally.
 
 Scores of all lengths that overlap in time compete: a score wins if none that overlaps it is stronger,
-and takes those with it. It is given out once every score that could still overlap it has been seen.
+and takes those with it. After a winner the evidence must first fall (hysteresis) before the next one
+counts. Nothing here depends on the threshold: that is ``decision``'s business, so one run tells what
+every threshold would have given.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,68 +20,96 @@ SUPPORT_IOU = 0.5
 """Scores whose interval overlaps the winner's this much have a say in its limits."""
 SUPPORT_SHARE = 0.6
 """... if they reach this share of its probability."""
+REARM = 0.5
+"""Between two events the evidence must have fallen below this share of the weaker one's probability."""
+APART_NS = 400_000_000
+"""Events further apart than this are two, whatever lies between them."""
+Key = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class SpotterSettings:
-    """When a score becomes an event.
+    """When a score becomes a candidate.
 
-    ``threshold`` is on the probability that any micro-expression is there. ``hold_ns`` is how long
-    after a score's offset another one that overlaps it may still arrive: the longest window and its
-    look-ahead.
+    ``floor`` is the probability below which nothing is looked at. ``hold_ns`` is how long after a score's
+    offset it is decided; a stronger one that overlaps it and comes later is lost to it.
     """
 
-    threshold: float
+    floor: float
     min_ns: int
     max_ns: int
     hold_ns: int
+    rearm: float = REARM
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One unbroken stretch of one face: scores not yet decided, and the recent course of the evidence."""
+
+    pending: list[Score] = field(default_factory=list)
+    course: dict[int, float] = field(default_factory=dict)
+    winners: list[Score] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Spotter:
-    """Turns the scores of all tracks of one source into events.
+    """Turns the scores of all tracks of one source into candidates.
 
     Args:
-        settings: thresholds and times.
+        settings: floor and times.
         source: name written into events.
-        digest: identity of the source's content, goes into event ids.
     """
 
     settings: SpotterSettings
     source: str
-    digest: str
-    _pending: dict[tuple[int, int, int], list[Score]] = field(default_factory=dict)
+    _lanes: dict[Key, _Lane] = field(default_factory=dict)
 
     def push(self, scores: Iterable[Score], now_ns: int) -> list[Event]:
-        """Take new scores; give the events that can no longer change at stream time ``now_ns``.
+        """Take new scores; give the candidates that are decided at stream time ``now_ns``.
 
-        They have no id yet: ``identify`` gives it when their limits are final.
+        They have no id yet, and their limits are the classifier's word alone.
         """
         for score in scores:
-            if score.event_probability >= self.settings.threshold:
-                key = (score.track_id, score.segment, score.epoch)
-                self._pending.setdefault(key, []).append(score)
-        return self._decide(now_ns - self.settings.hold_ns)
+            lane = self._lanes.setdefault((score.track_id, score.segment, score.epoch), _Lane())
+            p = score.event_probability
+            lane.course[score.centre_ns] = max(p, lane.course.get(score.centre_ns, 0.0))
+            if p >= self.settings.floor and not any(_overlap(score, w) for w in lane.winners):
+                lane.pending.append(score)
+        found = self._decide(now_ns - self.settings.hold_ns)
+        for key, lane in list(self._lanes.items()):
+            oldest = now_ns - 4 * APART_NS
+            lane.course = {t: p for t, p in lane.course.items() if t >= oldest}
+            lane.winners = [w for w in lane.winners if w.centre_ns >= oldest]
+            if not (lane.pending or lane.course or lane.winners):
+                del self._lanes[key]
+        return found
 
     def flush(self) -> list[Event]:
         """The stream has ended: nothing stronger will come any more."""
         return self._decide(None)
 
     def _decide(self, before_ns: int | None) -> list[Event]:
-        """Events of all winners whose offset lies before ``before_ns`` (None: all), in time order."""
+        """Candidates of all winners whose offset lies before ``before_ns`` (None: all), in time order."""
         events: list[Event] = []
-        for key, pending in list(self._pending.items()):
-            while (winner := _winner(pending, before_ns)) is not None:
-                events.append(self._event(winner, [s for s in pending if _overlap(s, winner)]))
-                pending[:] = [s for s in pending if not _overlap(s, winner)]
-            if not pending:
-                del self._pending[key]
+        for lane in self._lanes.values():
+            while (winner := _winner(lane.pending, before_ns)) is not None:
+                taken = [s for s in lane.pending if _overlap(s, winner)]
+                lane.pending = [s for s in lane.pending if not _overlap(s, winner)]
+                if self._rearmed(lane, winner):
+                    events.append(self._event(winner, taken))
+                    lane.winners.append(winner)
         return sorted(events, key=lambda event: (event.onset_ns, event.track_id))
 
-    def identify(self, event: Event) -> Event:
-        """The event with its id: a digest of the source's content, epoch, track and final onset."""
-        identity = f"{self.digest}:{event.epoch}:{event.track_id}:{event.onset_ns}"
-        return replace(event, id=hashlib.sha256(identity.encode()).hexdigest()[:16])
+    def _rearmed(self, lane: _Lane, score: Score) -> bool:
+        """Whether the evidence fell between every recent winner and this one."""
+        for winner in lane.winners:
+            low, high = sorted((winner.centre_ns, score.centre_ns))
+            if high - low > APART_NS:
+                continue
+            dip = min((p for t, p in lane.course.items() if low < t < high), default=0.0)
+            if dip > self.settings.rearm * min(winner.event_probability, score.event_probability):
+                return False
+        return True
 
     def _event(self, best: Score, members: list[Score]) -> Event:
         span = (_onset(best), _offset(best))

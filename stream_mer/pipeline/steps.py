@@ -12,8 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from stream_mer.core.extent import Extents
-from stream_mer.core.spotting import Spotter
+from stream_mer.core.decision import CandidateFinder, Judge
 from stream_mer.core.warp import sample
 from stream_mer.core.windowing import Windower
 from stream_mer.errors import EngineError
@@ -24,7 +23,6 @@ from stream_mer.types import (
     LR_SIZE,
     ArrayF64,
     Detection,
-    Event,
     FaceCrop,
     FaceTrack,
     Frame,
@@ -103,16 +101,16 @@ class InferStep:
         classifier: uint8 window -> logits engine, labels then 'none'.
         temperature: the logits are divided by it before the softmax (calibration).
         windower: lays the windows.
-        spotter: turns scores into events.
-        extents: measures the events' limits.
+        finder: turns scores into candidates.
+        judge: accepts or rejects them.
     """
 
     super_resolver: Engine
     classifier: Engine
     temperature: float
     windower: Windower
-    spotter: Spotter
-    extents: Extents
+    finder: CandidateFinder
+    judge: Judge
     _last: Frame | None = None
 
     def push(self, item: FrameFaces) -> tuple[Result]:
@@ -120,25 +118,25 @@ class InferStep:
         self._last = item.frame
         crops = self._super_resolve(item.crops)
         scores = self._classify(self.windower.push(crops))
-        self.extents.push(crops)
-        events = self._finish(self.spotter.push(scores, item.frame.pts_ns))
+        height, width = item.frame.rgb.shape[:2]
+        found = self.finder.push(scores, crops, (height, width), item.frame.pts_ns)
+        events, rejected = self.judge.judge(found)
         tracks = tuple(crop.track for crop in crops)
-        return (Result(item.frame, tracks, crops, scores, events, item.veiled),)
+        return (Result(item.frame, tracks, crops, scores, events, item.veiled, rejected=rejected),)
 
     def flush(self) -> tuple[Result, ...]:
         """Events still open at the end of the stream, in one more result with the last frame repeated."""
-        events = self._finish(self.spotter.flush())
-        if self._last is None or not events:
+        if self._last is None:
             return ()
-        return (Result(self._last, (), events=events, repeated=True),)
+        events, rejected = self.judge.judge(self.finder.flush(self._last.pts_ns))
+        if not events and not rejected:
+            return ()
+        return (Result(self._last, (), events=events, repeated=True, rejected=rejected),)
 
     def close(self) -> None:
         """Close both engines."""
         with closing(self.super_resolver), closing(self.classifier):
             pass
-
-    def _finish(self, events: list[Event]) -> tuple[Event, ...]:
-        return tuple(self.spotter.identify(self.extents.refine(event)) for event in events)
 
     def _super_resolve(self, crops: tuple[FaceCrop, ...]) -> tuple[FaceCrop, ...]:
         small = [i for i, crop in enumerate(crops) if crop.picture is None]
@@ -153,7 +151,7 @@ class InferStep:
     def _classify(self, windows: list[Window]) -> tuple[Score, ...]:
         if not windows:
             return ()
-        (logits,) = self.classifier.run(np.stack([w.pictures for w in windows]))
+        logits = self.classifier.run(np.stack([w.pictures for w in windows]))[0]
         if logits.shape != (len(windows), len(LABELS) + 1):
             raise EngineError(
                 f"classifier {self.classifier.name} answered {logits.shape} to {len(windows)} windows.\n"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from math import exp, log
 from pathlib import Path
 
-from stream_mer.errors import EngineError
+from stream_mer.errors import ConfigError, EngineError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,6 +34,32 @@ class ScoreCalibration:
     temperature: float
     threshold: float
     points: tuple[OperatingPoint, ...] = ()
+
+    def threshold_at(self, far_per_minute: float) -> float:
+        """The threshold that gave so many false alarms a minute, between measured points by log odds.
+
+        Raises:
+            ConfigError: fewer or more alarms than any measured point.
+        """
+        points = sorted(self.points, key=lambda p: p.far_per_minute)
+        if not points:
+            raise ConfigError(
+                f"--far {far_per_minute:g}: this classifier has no measured operating points.\n"
+                "Use --threshold, or run scripts/calibrate_score.py."
+            )
+        low, high = points[0].far_per_minute, points[-1].far_per_minute
+        if not low <= far_per_minute <= high:
+            raise ConfigError(
+                f"--far {far_per_minute:g} lies outside what was measured: {low:g} to {high:g} false alarms "
+                "a minute.\nGive a number between them, or --threshold."
+            )
+        odds = [log(p.threshold / (1 - p.threshold)) for p in points]
+        for i in range(1, len(points)):
+            left, right = points[i - 1].far_per_minute, points[i].far_per_minute
+            if far_per_minute <= right:
+                share = (far_per_minute - left) / (right - left) if right > left else 1.0
+                return 1 / (1 + exp(-(odds[i - 1] + share * (odds[i] - odds[i - 1]))))
+        return points[-1].threshold
 
 
 def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:

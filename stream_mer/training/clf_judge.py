@@ -14,7 +14,7 @@ from stream_mer.training.clf_data import NONE
 from stream_mer.types import Score
 
 Table = Mapping[str, NDArray[np.generic]]
-"""Columns of a window pack (``clf_data.load_packs``)."""
+"""Columns of a window pack (``clf_pack.load_packs``)."""
 LOOKAHEAD_NS = 80_000_000
 HOLD_NS = 150_000_000
 """How long the spotter waits for a stronger score, when alarms are counted."""
@@ -119,7 +119,7 @@ def alarm_peaks(
         centre, length = (table[c][rows].astype(np.int64) for c in ("centre_ns", "duration_ns"))
         seconds += float(centre.max() - centre.min() + 2 * LOOKAHEAD_NS) / 1e9
         known = centre + length // 2 + LOOKAHEAD_NS
-        spotter = Spotter(SpotterSettings(threshold, 40_000_000, 200_000_000, HOLD_NS), "", "")
+        spotter = Spotter(SpotterSettings(threshold, 40_000_000, 200_000_000, HOLD_NS), "")
         for i in np.argsort(known, kind="stable"):
             five = chance[rows[i], :NONE]
             if five.sum() < threshold:

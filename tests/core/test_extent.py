@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.core.extent import Extents, measure_extent, motion_course
+from stream_mer.core.extent import EARLIEST_NS, Extents, measure_extent, motion_course
+from stream_mer.core.memory import FaceMemory
 from stream_mer.core.metrics import interval_iou
 from stream_mer.types import LABELS, Box, Event, FaceCrop, FaceTrack, Similarity
 
@@ -80,29 +81,24 @@ def event(onset_ms: int, offset_ms: int) -> Event:
 @pytest.mark.parametrize(("onset", "offset"), [(410, 590), (450, 550)])
 def test_refining_brings_a_wrong_guess_nearer_and_stays_in_the_band(onset: int, offset: int) -> None:
     times, pictures, _ = film(60, onset, offset)
-    extents = Extents(40 * MS, 200 * MS)
+    memory = FaceMemory()
+    extents = Extents(memory, 40 * MS, 200 * MS)
     track = FaceTrack(1, 0, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
     for t, picture in zip(times, pictures, strict=True):
         big = np.repeat(np.repeat(np.clip(picture, 0, 255).astype(np.uint8), 2, 0), 2, 1)
         rgb = np.repeat(big[:, :, None], 3, 2)
-        extents.push([FaceCrop(track, 0, round(t), 0, rgb[:32, :32].copy(), rgb)])
+        memory.push([FaceCrop(track, 0, round(t), 0, rgb[:32, :32].copy(), rgb)], (128, 128))
     guess = event(460, 530) if offset - onset > 120 else event(410, 590)
     refined = extents.refine(guess)
     truth = (onset * MS, offset * MS)
     before = interval_iou((guess.onset_ns, guess.offset_ns), truth)
     after = interval_iou((refined.onset_ns, refined.offset_ns), truth)
     assert after > before + 0.1
+    assert refined.offset_ns >= guess.offset_ns - EARLIEST_NS
     assert 40 * MS <= refined.offset_ns - refined.onset_ns <= 200 * MS
     assert refined.onset_ns <= refined.apex_ns < refined.offset_ns
 
 
 def test_an_event_of_an_unknown_track_stays_as_it_is() -> None:
     guess = event(400, 500)
-    assert Extents(40 * MS, 200 * MS).refine(guess) == guess
-
-
-def test_events_of_one_track_do_not_overlap() -> None:
-    extents = Extents(40 * MS, 200 * MS)
-    first, second = extents.refine(event(400, 500)), extents.refine(event(480, 580))
-    assert second.onset_ns == first.offset_ns
-    assert second.onset_ns <= second.apex_ns < second.offset_ns
+    assert Extents(FaceMemory(), 40 * MS, 200 * MS).refine(guess) == guess

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.core.extent import Extents
-from stream_mer.core.spotting import Spotter, SpotterSettings
+from stream_mer.core.decision import CandidateFinder, Judge
 from stream_mer.core.windowing import Windower
 from stream_mer.errors import EngineError
 from stream_mer.face.replay import ReplayDetector
@@ -36,7 +35,7 @@ class Upscaler:
         self.closed = True
 
 
-class Judge(Upscaler):
+class Classifier(Upscaler):
     """Sees an event where the apex picture is brighter than the one before."""
 
     def __init__(self, width: int = 6) -> None:
@@ -58,15 +57,13 @@ def crops(value: int, index: int, *, count: int = 1) -> FrameFaces:
     )
 
 
-def infer(judge: Judge) -> InferStep:
-    settings = SpotterSettings(0.9, 40 * MS, 200 * MS, 180 * MS)
-    return InferStep(
-        Upscaler(), judge, 1.0, Windower((100 * MS,)), Spotter(settings, "s", "d"), Extents(40 * MS, 200 * MS)
-    )
+def infer(classifier: Classifier) -> InferStep:
+    finder = CandidateFinder("s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS)
+    return InferStep(Upscaler(), classifier, 1.0, Windower((100 * MS,)), finder, Judge(0.9, "d", ()))
 
 
 def test_a_bright_moment_becomes_one_event_and_one_frame_gives_one_result() -> None:
-    step = infer(Judge())
+    step = infer(Classifier())
     results = [r for i in range(100) for r in step.push(crops(60 if 48 <= i <= 52 else 0, i))]
     results += step.flush()
     assert [r.frame.index for r in results] == list(range(100))
@@ -78,7 +75,7 @@ def test_a_bright_moment_becomes_one_event_and_one_frame_gives_one_result() -> N
 
 
 def test_an_event_open_at_the_end_comes_in_a_repeated_result() -> None:
-    step = infer(Judge())
+    step = infer(Classifier())
     results = [r for i in range(63) for r in step.push(crops(60 if 48 <= i <= 52 else 0, i))]
     assert not any(r.events for r in results)
     (last,) = step.flush()
@@ -88,20 +85,20 @@ def test_an_event_open_at_the_end_comes_in_a_repeated_result() -> None:
 
 
 def test_all_faces_go_through_the_network_as_one_batch() -> None:
-    step = infer(Judge())
+    step = infer(Classifier())
     list(step.push(crops(0, 0, count=3)))
     assert step.super_resolver.batches == [3]  # type: ignore[attr-defined]
 
 
 def test_a_classifier_of_the_wrong_shape_is_an_engine_error() -> None:
-    step = infer(Judge(width=4))
+    step = infer(Classifier(width=4))
     with pytest.raises(EngineError, match="answered"):
         for i in range(60):
             step.push(crops(0, i))
 
 
 def test_closing_closes_both_engines() -> None:
-    step = infer(Judge())
+    step = infer(Classifier())
     step.close()
     assert step.super_resolver.closed  # type: ignore[attr-defined]
     assert step.classifier.closed  # type: ignore[attr-defined]

@@ -1,0 +1,139 @@
+"""From scores and faces to decisions: finds candidates, measures what surrounds them, accepts or rejects.
+
+The threshold comes last, so what every threshold would have given can be told from one run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from stream_mer.core.baseline import EvidenceBaseline
+from stream_mer.core.extent import Extents
+from stream_mer.core.memory import FaceMemory
+from stream_mer.core.signals import Signals, measure_signals
+from stream_mer.core.spotting import Spotter, SpotterSettings
+from stream_mer.core.vetoes import DEFAULT, VetoLimits, veto
+from stream_mer.types import Event, FaceCrop, Rejection, Score
+
+REPORT_NS = 100_000_000
+"""An event is decided this long after the last picture it needs; what is stronger and later loses to it."""
+FLOOR = 0.3
+"""Candidates below this probability are not even looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something that may be an event: its limits are final, ``signals`` say what else happened then.
+
+    ``decided_ns`` is the time of the frame with which it came.
+    """
+
+    event: Event
+    signals: Signals | None
+    decided_ns: int
+
+
+class CandidateFinder:
+    """Everything up to the threshold, for one source.
+
+    Args:
+        source: name written into events.
+        min_ns: shortest event.
+        max_ns: longest event.
+        look_ahead_ns: how long after an event's offset its last picture is taken.
+        floor: lowest probability of a candidate.
+        baseline: what is usual for a face.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        min_ns: int,
+        max_ns: int,
+        look_ahead_ns: int,
+        floor: float = FLOOR,
+        baseline: EvidenceBaseline | None = None,
+    ) -> None:
+        settings = SpotterSettings(floor, min_ns, max_ns, look_ahead_ns + REPORT_NS)
+        self._spotter = Spotter(settings, source)
+        self._baseline = baseline or EvidenceBaseline()
+        self._memory = FaceMemory()
+        self._extents = Extents(self._memory, min_ns, max_ns)
+
+    def push(
+        self, scores: Iterable[Score], crops: Sequence[FaceCrop], size: tuple[int, int], now_ns: int
+    ) -> list[Candidate]:
+        """Take one frame's scores and crops (with pictures); give the candidates decided with it."""
+        self._memory.push(crops, size)
+        return self._measured(self._spotter.push(self._baseline.push(scores), now_ns), now_ns)
+
+    def flush(self, now_ns: int) -> list[Candidate]:
+        """The stream has ended at ``now_ns``."""
+        return self._measured(self._spotter.flush(), now_ns)
+
+    def _measured(self, found: list[Event], now_ns: int) -> list[Candidate]:
+        candidates = []
+        for event in map(self._extents.refine, found):
+            signals = measure_signals(
+                self._memory, event.track_id, event.onset_ns, event.apex_ns, event.offset_ns
+            )
+            candidates.append(Candidate(event, signals, now_ns))
+        return candidates
+
+
+@dataclass(slots=True)
+class Judge:
+    """Accepts or rejects candidates in the order in which they come.
+
+    Args:
+        threshold: probability from which a candidate counts.
+        digest: identity of the source's content, goes into event ids.
+        active: vetoes that are on.
+        limits: where they begin.
+    """
+
+    threshold: float
+    digest: str
+    active: Collection[str] = DEFAULT
+    limits: VetoLimits = field(default_factory=VetoLimits)
+    _ends: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def judge(self, candidates: Iterable[Candidate]) -> tuple[tuple[Event, ...], tuple[Rejection, ...]]:
+        """The events with their ids, and what was turned down although it reached the threshold."""
+        events, rejected = [], []
+        for candidate in candidates:
+            event = candidate.event
+            if event.probability < self.threshold:
+                continue
+            refused = candidate.signals and veto(candidate.signals, self.limits, self.active)
+            if refused:
+                rejected.append(_rejection(event, *refused))
+            else:
+                events.append(self._accept(event))
+        return tuple(events), tuple(rejected)
+
+    def _accept(self, event: Event) -> Event:
+        """The event, beginning where the one before it ended, or later, with its id."""
+        key = (event.track_id, event.epoch)
+        onset = max(event.onset_ns, min(self._ends.get(key, 0), event.offset_ns - 2))
+        self._ends[key] = event.offset_ns
+        identity = f"{self.digest}:{event.epoch}:{event.track_id}:{onset}"
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        return replace(event, id=digest, onset_ns=onset, apex_ns=max(onset, event.apex_ns))
+
+
+def _rejection(event: Event, reason: str, detail: str) -> Rejection:
+    return Rejection(
+        track_id=event.track_id,
+        epoch=event.epoch,
+        onset_ns=event.onset_ns,
+        apex_ns=event.apex_ns,
+        offset_ns=event.offset_ns,
+        label=event.label,
+        probability=event.probability,
+        reason=reason,
+        detail=detail,
+    )
