@@ -34,18 +34,21 @@ class Networks:
     calibration: ScoreCalibration
     open_super_resolver: Callable[[], Engine]
     open_classifier: Callable[[], Engine]
+    way: tuple[str, str] = ("", "")
+    """Backend and precision of the super-resolver, so that other processes can be told to use the same."""
 
     def digests(self) -> dict[str, str]:
         """Name -> sha256 of both networks."""
         return {m.name: m.sha256 for m in (self.super_resolver, self.classifier)}
 
 
-def pick_networks(settings: Settings, root: Path | None = None) -> Networks:
+def pick_networks(settings: Settings, root: Path | None = None, *, precision: str | None = None) -> Networks:
     """Decide on both networks; ``auto`` measures (once per machine, then cached).
 
     Args:
         settings: names, backend and threads.
         root: folder of engines; those that came with the package if None.
+        precision: of the super-resolver; the fastest that is right if None.
 
     Raises:
         EngineError: an unknown or untrained engine, or a file that does not match its manifest.
@@ -66,6 +69,7 @@ def pick_networks(settings: Settings, root: Path | None = None) -> Networks:
         name=None if settings.engine == "auto" else settings.engine,
         quality=QUALITY,
         backend=backend,
+        precision=precision,
         threads=settings.threads,
     )
     return Networks(
@@ -79,6 +83,7 @@ def pick_networks(settings: Settings, root: Path | None = None) -> Networks:
         open_classifier=lambda: open_engine(
             classifier, backend=backend or "openvino", precision="f32", threads=settings.threads
         ),
+        way=(choice.backend, choice.precision),
     )
 
 

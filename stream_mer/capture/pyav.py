@@ -37,6 +37,7 @@ from stream_mer.capture.container import (
     open_container,
     pick_video,
 )
+from stream_mer.capture.index import Entry
 from stream_mer.capture.notes import Notes
 from stream_mer.capture.orientation import UPRIGHT, Orientation, orientation, upright
 from stream_mer.capture.timeline import DEFAULT_STEP_NS, Timeline
@@ -68,6 +69,8 @@ class PyAvSource:
         open_timeout_s: Longest wait for an address to answer, seconds.
         read_timeout_s: Longest silence of an address while it is read, seconds; also how late
             `interrupt` may take effect.
+        entry: Begin there instead of at the file's start; times and numbers stay those of the file.
+        digest: sha256 of the file, if it is known already; days of video take minutes to read.
 
     Raises:
         SourceNotFound: There is nothing there.
@@ -83,6 +86,8 @@ class PyAvSource:
         live: bool = False,
         open_timeout_s: float = 5.0,
         read_timeout_s: float = 2.0,
+        entry: Entry | None = None,
+        digest: str | None = None,
     ) -> None:
         self._opening = resolve(address, read_timeout_s)
         self._live = live
@@ -90,14 +95,15 @@ class PyAvSource:
         self._losses: Counter[str] = Counter()
         self._notes = Notes()
         self._reformatter = VideoReformatter()
-        self._index = 0
+        self._entry = entry
+        self._index = entry.rank if entry else 0
         self._last_ns = 0
-        self._packets = 0
+        self._packets = self._index
         self._draining = False
         self._end_s: Fraction | None = None
         self._first: Frame | None = None
         self._pictures: Generator[VideoFrame, None, None] | None = None
-        digest = content_digest(self._opening)
+        digest = digest or content_digest(self._opening)
         timeout = None if self._opening.path else (open_timeout_s, read_timeout_s)
         self._container: InputContainer | None = open_container(self._opening, timeout)
         with ExitStack() as undo:
@@ -107,7 +113,9 @@ class PyAvSource:
             self._stream.thread_type = ThreadType.FRAME if many else ThreadType.NONE
             self._rate = nominal_rate(self._stream)
             step_ns = round(1e9 / self._rate) if self._rate else DEFAULT_STEP_NS
-            self._timeline = Timeline(step_ns, live=live)
+            self._timeline = Timeline(step_ns, live=live, origin_s=entry.origin_s if entry else None)
+            if entry is not None:
+                self._container.seek(entry.seek, stream=self._stream)
             self._pictures = self._decode()
             picture = next(self._pictures, None)
             if picture is None:
@@ -204,7 +212,11 @@ class PyAvSource:
         except FFmpegError:
             self._losses["corrupt"] += 1
             return
-        yield from pictures
+        for picture in pictures:
+            if self._entry is not None and picture.pts is not None and picture.pts < self._entry.first:
+                self._index += picture.pts >= self._entry.seek  # open groups show some before their key
+            else:
+                yield picture
 
     def _frame(self, picture: VideoFrame) -> Frame:
         ticks = picture.dts if picture.pts is None else picture.pts

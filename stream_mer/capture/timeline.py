@@ -49,14 +49,18 @@ class Timeline:
     Args:
         step_ns: One nominal frame, ns, > 0.
         live: Compare stamps with the wall clock as well.
+        origin_s: Raw time that counts as 0, for a source that is entered in its middle; otherwise that of
+            the first picture.
     """
 
-    def __init__(self, step_ns: int = DEFAULT_STEP_NS, *, live: bool = False) -> None:
+    def __init__(
+        self, step_ns: int = DEFAULT_STEP_NS, *, live: bool = False, origin_s: Fraction | None = None
+    ) -> None:
         if step_ns <= 0:
             raise ValueError(f"step_ns must be positive, got {step_ns}")
         self._step_ns = step_ns
         self._live = live
-        self._origin_s: Fraction | None = None  # raw time that maps to 0 ns
+        self._origin_s = origin_s  # raw time that maps to 0 ns
         self._last_ns: int | None = None
         self._last_raw_s: Fraction | None = None
         self._last_arrival_ns = 0
@@ -84,8 +88,8 @@ class Timeline:
             self._origin_s = raw_s - Fraction(start_ns, _NS_PER_S)
             return self._put(start_ns, "", raw_s)
         pts_ns = round_ns(raw_s - self._origin_s)
-        if last_ns is None:
-            raise AssertionError("a time line with an origin has a last picture")
+        if last_ns is None:  # entered in its middle
+            return self._put(pts_ns, "", raw_s)
         ahead_ns = pts_ns - last_ns
         if ahead_ns < -BACKWARD_BREAK_NS or (self._live and abs(ahead_ns - waited_ns) > LIVE_BREAK_NS):
             self._epoch += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +52,23 @@ class Tally:
     gaps: int = 0
     _last: tuple[int, int] | None = None
     _distances: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def follow(self, epoch: int, pts_ns: int) -> None:
+        """Only remember the time of the frame before the first one that counts."""
+        self._last = (epoch, pts_ns)
+
+    @property
+    def distances(self) -> dict[int, tuple[int, int]]:
+        """Frame distances in bins of 1 ms: bin -> (count, sum in ns)."""
+        return dict(self._distances)
+
+    def add(self, streamed_ns: int, gaps: int, distances: Mapping[int, tuple[int, int]]) -> None:
+        """Count what another tally counted of another stretch of the same stream."""
+        self.streamed_ns += streamed_ns
+        self.gaps += gaps
+        for size, (count, total) in distances.items():
+            old = self._distances.get(size, (0, 0))
+            self._distances[size] = (old[0] + count, old[1] + total)
 
     def push(self, result: Result) -> None:
         """Count one result."""

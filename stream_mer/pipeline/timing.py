@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import perf_counter_ns
 
@@ -49,6 +50,29 @@ class StageTimes:
                     self._kept = self._kept[::2]
                     self._every *= 2
             self._seen += 1
+
+    def quantiles(self, points: int) -> tuple[int, list[int]]:
+        """How many durations there were, and up to ``points`` of them, evenly spread by rank, ns."""
+        with self._lock:
+            kept, seen = np.sort(np.array(self._kept, np.int64)), self._seen
+        ranks = np.linspace(0, len(kept) - 1, min(points, len(kept))).round().astype(np.intp)
+        return seen, [int(v) for v in kept[ranks]] if len(kept) else []
+
+    @classmethod
+    def pooled(cls, parts: Iterable[tuple[int, list[int]]], points: int) -> StageTimes:
+        """The times of a stage that ran in several pieces, each given as by ``quantiles``.
+
+        A piece has a say in proportion to its count.
+        """
+        parts = [(count, values) for count, values in parts if values]
+        most = max((count for count, _ in parts), default=1)
+        times = cls()
+        for count, values in parts:
+            share = max(1, round(points * count / most))
+            ranks = np.linspace(0, len(values) - 1, share).round().astype(np.intp)
+            for rank in ranks:
+                times.add(values[rank])
+        return times
 
     def percentiles(self) -> dict[str, float]:
         """``p50_ms``, ``p95_ms``, ``p99_ms``; empty if nothing was recorded."""

@@ -1,0 +1,187 @@
+"""Reads where a video file can be cut: its key pictures and their times, without decoding it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+
+from stream_mer.capture.address import resolve
+from stream_mer.capture.container import duration_s, nominal_rate, open_container, pick_video
+from stream_mer.capture.timeline import round_ns
+from stream_mer.core.segments import KeyPicture
+from stream_mer.errors import SourceError
+
+REORDER = 64
+"""Pictures stored out of order lie closer together than this (H.264 and HEVC allow 16)."""
+_PROBE_PACKETS = 500
+_STILLS = ("image2", "gif")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where to begin reading inside a file: see `PyAvSource`.
+
+    ``seek`` is the key picture's stamp and ``first`` that of the first picture wanted, in the stream's
+    ticks; ``origin_s`` is the raw time that counts as 0, ``rank`` the number of pictures before ``seek``.
+    """
+
+    seek: int
+    first: int
+    origin_s: Fraction
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class VideoIndex:
+    """What a file's packets say.
+
+    ``why_whole`` is empty if the file can be entered at its key pictures and then gives the same times as
+    when read from the start; otherwise it says why it must be read in one go.
+    """
+
+    frames: int
+    end_ns: int
+    origin_s: Fraction
+    time_base: Fraction
+    keys: tuple[KeyPicture, ...]
+    why_whole: str
+
+    def entry(self, key: KeyPicture, first_ns: int) -> Entry:
+        """How to begin with the pictures from ``first_ns`` on, decoding from ``key``."""
+        raw_s = self.origin_s + Fraction(first_ns, 10**9)
+        # Times were rounded to nanoseconds: half a tick earlier takes the same picture again.
+        return Entry(key.ticks, round(raw_s / self.time_base - Fraction(1, 2)), self.origin_s, key.rank)
+
+
+def index_video(path: Path) -> VideoIndex:
+    """Read the whole file's packets once; memory grows with key pictures only.
+
+    Raises:
+        SourceError: it cannot be opened or holds no video.
+    """
+    opening = resolve(path, 1.0)
+    container = open_container(opening, None)
+    try:
+        stream = pick_video(container, opening.name)
+        base = stream.time_base or Fraction(1, 1000)
+        origin = _first_stamp(container, stream)
+        if origin is None:
+            return _whole(container, stream, "its first picture has no time stamp")
+        container.seek(origin, stream=stream)
+        frames, last, keys, why = 0, None, [], ""
+        try:
+            for ticks, key in _in_order(container, stream):
+                if ticks is None:
+                    why = "pictures without a time stamp"
+                    break
+                if ticks < origin:
+                    continue
+                if last is not None and ticks <= last:
+                    why = "pictures with a repeated or backward time stamp"
+                    break
+                if key:
+                    keys.append(KeyPicture(ticks, round_ns((ticks - origin) * base), frames))
+                frames, last = frames + 1, ticks
+        except FFmpegError:
+            why = "damage on the way"
+        if why or last is None:
+            return _whole(container, stream, why or "it cannot be entered at a given time")
+        usable = tuple(key for key in keys if _lands(container, stream, key))
+        return VideoIndex(frames, round_ns((last - origin) * base), origin * base, base, usable, "")
+    finally:
+        container.close()
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file's content is moving pictures of which one can be decoded; its name does not matter."""
+    try:
+        container = open_container(resolve(path, 1.0), None)
+    except SourceError:
+        return False
+    try:
+        if container.format.name.endswith("_pipe") or container.format.name in _STILLS:
+            return False
+        stream = pick_video(container, path.name)
+        return _first_stamp(container, stream) is not None or _decodes(container, stream)
+    except (SourceError, FFmpegError):
+        return False
+    finally:
+        container.close()
+
+
+def claimed_frames(path: Path) -> int:
+    """How many pictures the file's header promises; 0 if it cannot be read."""
+    try:
+        container = open_container(resolve(path, 1.0), None)
+    except SourceError:
+        return 0
+    try:
+        stream = pick_video(container, path.name)
+        return stream.frames or round((duration_s(container, stream) or 0.0) * (nominal_rate(stream) or 25.0))
+    except SourceError:
+        return 0
+    finally:
+        container.close()
+
+
+def _whole(container: InputContainer, stream: VideoStream, why: str) -> VideoIndex:
+    length_s = duration_s(container, stream) or 0.0
+    frames = stream.frames or round(length_s * (nominal_rate(stream) or 25.0))
+    return VideoIndex(
+        frames, round(length_s * 1e9), Fraction(0), stream.time_base or Fraction(1, 1000), (), why
+    )
+
+
+def _first_stamp(container: InputContainer, stream: VideoStream) -> int | None:
+    """Stamp of the first picture that really decodes; the time line starts there."""
+    for count, packet in enumerate(container.demux(stream)):
+        try:
+            for picture in stream.decode(packet):
+                return picture.pts
+        except FFmpegError:
+            pass
+        if count > _PROBE_PACKETS:
+            break
+    return None
+
+
+def _decodes(container: InputContainer, stream: VideoStream) -> bool:
+    container.seek(0)
+    for packet in container.demux(stream):
+        if stream.decode(packet):
+            return True
+        break
+    return False
+
+
+def _in_order(container: InputContainer, stream: VideoStream) -> Iterator[tuple[int | None, bool]]:
+    """Stamp and key flag of every picture's packet, in the order of showing; (None, ...) has no stamp."""
+    waiting: list[tuple[int, bool]] = []
+    for packet in container.demux(stream):
+        if packet.size == 0 or packet.is_discard:
+            continue
+        if packet.pts is None:
+            yield None, packet.is_keyframe
+            return
+        heapq.heappush(waiting, (packet.pts, bool(packet.is_keyframe)))
+        if len(waiting) > REORDER:
+            yield heapq.heappop(waiting)
+    while waiting:
+        yield heapq.heappop(waiting)
+
+
+def _lands(container: InputContainer, stream: VideoStream, key: KeyPicture) -> bool:
+    """Whether seeking to a key picture gives that picture's packet first."""
+    try:
+        container.seek(key.ticks, stream=stream)
+        packet = next(p for p in container.demux(stream) if p.size)
+    except (FFmpegError, StopIteration):
+        return False
+    return packet.pts == key.ticks
