@@ -19,6 +19,7 @@ from stream_mer.sinks.event_log import EventLog
 from stream_mer.sinks.history import DrawSettings
 from stream_mer.sinks.overlay import OverlaySink
 from stream_mer.sinks.progress import ProgressSink
+from stream_mer.sinks.rejected import RejectedLog
 from stream_mer.sinks.summary import write_summary
 from stream_mer.types import RunSummary, SourceInfo
 
@@ -121,6 +122,8 @@ def recording_sinks(
         return EventLog(folder / "events.jsonl", digests, utc=None if utc is None else utc())
 
     recipes = [SinkRecipe("events", event_log)]
+    if settings.explain:
+        recipes.append(SinkRecipe("rejected", lambda _: RejectedLog(folder / "rejected.jsonl")))
     if settings.overlay:
         recipes.append(
             SinkRecipe(

@@ -27,7 +27,7 @@ VIDEO_SUFFIXES = frozenset(
 
 CAMERA_DIGITS = 3
 """Longer numbers are no camera; they are looked for as files."""
-OUTPUTS = ("events.jsonl", "overlay.mp4", "run.json")
+OUTPUTS = ("events.jsonl", "rejected.jsonl", "overlay.mp4", "run.json")
 """What a run writes into its folder."""
 
 

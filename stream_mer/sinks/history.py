@@ -8,11 +8,10 @@ again with every epoch.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stream_mer.sinks.style import PLACES, Layout, Place
-from stream_mer.types import Event, FaceCrop, FaceTrack, Result
+from stream_mer.types import Event, FaceCrop, FaceTrack, Rejection, Result
 
 SECOND = 1_000_000_000
 FACE_HOLD_NS = SECOND
@@ -63,15 +62,19 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An event (or a rejected candidate) with its times on the display's time line, ns."""
+    """An event or a rejected candidate (drawn dimly) with its times on the display's time line, ns."""
 
-    event: Event
+    event: Event | Rejection
     onset_ns: int
     apex_ns: int
     offset_ns: int
     decided_ns: int
     slot: int = 0
-    rejected: bool = False
+
+    @property
+    def rejected(self) -> bool:
+        """Whether this was turned down."""
+        return isinstance(self.event, Rejection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +107,12 @@ class History:
         self._better_since: int | None = None
         self._first_face = True
 
-    def push(self, result: Result, *, status: Status | None = None, rejected: Iterable[Event] = ()) -> None:
+    def push(self, result: Result, *, status: Status | None = None) -> None:
         """Take the next result, before it is drawn.
 
         Args:
             result: in the order of the stream.
             status: replaces what the status line shows.
-            rejected: candidates that were looked at and turned down; drawn dimly.
         """
         self._advance(result)
         if status is not None:
@@ -124,7 +126,7 @@ class History:
             mark = self._mark(event, slot=self._free_slot())
             self._banners.append(mark)
             self._marks.append(mark)
-        self._marks += [self._mark(event, rejected=True) for event in rejected]
+        self._marks += [self._mark(event) for event in result.rejected]
         self._forget()
 
     @property
@@ -209,11 +211,11 @@ class History:
             self.place, self._better_since = best, None
         self._first_face = False
 
-    def _mark(self, event: Event, slot: int = 0, rejected: bool = False) -> Mark:
+    def _mark(self, event: Event | Rejection, slot: int = 0) -> Mark:
         onset, apex, offset = (
             self._display(event.epoch, t) for t in (event.onset_ns, event.apex_ns, event.offset_ns)
         )
-        return Mark(event, onset, apex, offset, self.now_ns, slot, rejected)
+        return Mark(event, onset, apex, offset, self.now_ns, slot)
 
     def _free_slot(self) -> int:
         return _lowest_free({banner.slot for banner in self._banners})

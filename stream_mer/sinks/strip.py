@@ -11,7 +11,7 @@ import numpy as np
 from stream_mer.sinks import canvas
 from stream_mer.sinks.history import SECOND, History, Mark
 from stream_mer.sinks.style import LABEL_COLOURS, Layout, clock_text
-from stream_mer.types import ImageU8
+from stream_mer.types import ImageU8, Rejection
 
 GAP_NS = 300_000_000
 """Scores further apart than this are not joined: between them nothing was classified."""
@@ -78,8 +78,7 @@ def _draw_lane(
         canvas.area(img, points, floor, canvas.WHITE, 0.28)
         canvas.lines(img, points, canvas.WHITE, (layout.line + 1) // 2)
     for mark in marks:
-        if not mark.rejected:
-            _name_mark(img, history, mark, layout, span, rows)
+        _name_mark(img, history, mark, layout, span, rows)
     middle = (ceiling + floor) / 2 + layout.text * 0.35
     canvas.text(img, layout.pad, middle, f"#{track_id}", layout.text * 0.92, bold=True)
 
@@ -139,10 +138,14 @@ def _name_mark(
     span: tuple[float, float],
     rows: tuple[float, float],
 ) -> None:
-    """The class beside its band, on a plate of its own, since the score line may run behind it."""
+    """The class, or why not, beside its band, on a plate of its own: the score line may run behind it."""
+    if isinstance(mark.event, Rejection):
+        words, colour = mark.event.reason, _DIM
+    else:
+        words, colour = mark.event.label, LABEL_COLOURS[mark.event.label]
     size, x = layout.text * 0.8, _column(history, mark.offset_ns, span) + 2
-    width = canvas.text_width(mark.event.label, size)
+    width = canvas.text_width(words, size)
     if x < span[0] or x + width > span[1] or rows[1] - rows[0] < 1.4 * size:
         return
     canvas.panel(img, x, rows[0], x + width + 4, rows[0] + 1.25 * size)
-    canvas.text(img, x + 2, rows[0] + size, mark.event.label, size, LABEL_COLOURS[mark.event.label])
+    canvas.text(img, x + 2, rows[0] + size, words, size, colour)

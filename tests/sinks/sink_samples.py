@@ -12,6 +12,7 @@ from stream_mer.types import (
     FaceTrack,
     Frame,
     ImageU8,
+    Rejection,
     Result,
     RunSummary,
     Score,
@@ -70,6 +71,12 @@ def event(
         96.25,
         True,
     )
+
+
+def rejection(onset_ms: int = 1000, reason: str = "blink", track_id: int = 1) -> Rejection:
+    """A candidate of 200 ms that was turned down."""
+    times = (onset_ms * MS, (onset_ms + 100) * MS, (onset_ms + 200) * MS)
+    return Rejection(track_id, 0, *times, "others", 0.9, reason, "the eyes changed")
 
 
 def score(centre_ms: int, probability: float, track_id: int = 1, epoch: int = 0) -> Score:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sink_samples import crop, event, picture, result, score, track
+from sink_samples import crop, event, picture, rejection, result, score, track
 
 from stream_mer.sinks import canvas
 from stream_mer.sinks.draw import draw
@@ -112,7 +114,7 @@ def test_score_line_rises_and_a_gap_stays_empty() -> None:
 def test_rejected_candidates_are_dim() -> None:
     face = track(x=200, y=100, width=90)
     plain = drawn([black(50, tracks=(face,))]).astype(int)
-    marked = drawn([black(50, tracks=(face,))], rejected=[event(1000, 200)]).astype(int)
+    marked = drawn([replace(black(50, tracks=(face,)), rejected=(rejection(1000),))]).astype(int)
     change = np.abs(marked - plain)
     assert change.max() > 20, "it is visible"
     assert marked[change.max(2) > 0].max() < 200, "but nothing like an event"

@@ -16,6 +16,7 @@ from stream_mer.sinks.event_log import EventLog, read_events
 from stream_mer.sinks.overlay import OverlaySink, Painter
 from stream_mer.sinks.preview import PreviewWindow
 from stream_mer.sinks.progress import ProgressSink
+from stream_mer.sinks.rejected import RejectedLog
 from stream_mer.types import Result, SourceInfo
 from stream_mer.web.live_state import LiveState
 from stream_mer.web.sink import WebSink
@@ -30,6 +31,7 @@ def web(_: Path) -> Sink:
 
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "event log": lambda folder: EventLog(folder / "events.jsonl", {}, utc=None),
+    "rejected": lambda folder: RejectedLog(folder / "rejected.jsonl"),
     "overlay": lambda folder: OverlaySink(folder / "overlay.mp4"),
     "preview": lambda folder: PreviewWindow(check_display=False, snapshots=folder),
     "progress": lambda _: ProgressSink(INFO, stream=io.StringIO()),
