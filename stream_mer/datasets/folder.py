@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from stream_mer.datasets.findings import Dataset, Findings, RowError
 from stream_mer.datasets.records import ClipRecord, frame_files, parse_action_units
 from stream_mer.errors import ConfigError
 
@@ -33,46 +35,53 @@ def read_folder(root: Path | str) -> list[ClipRecord]:
             file, the row (the header is row 1), what is wrong and how to mend it; when there are
             more such rows, how many.
     """
-    root = Path(root)
-    table = root / TABLE
-    frames = cache(frame_files)  # a long clip with a hundred rows is listed once
-    records: list[ClipRecord] = []
-    problems: list[str] = []
-    seen: dict[tuple[str, str, int], int] = {}
-    for row, cells in _rows(table):
-        made = _record_or_problem(root, cells, frames)
-        if isinstance(made, str):
-            problems.append(f"{table}, row {row}: {made}")
-            continue
-        first = seen.setdefault((made.subject, made.clip, made.onset), row)
-        if first != row:
-            problems.append(f"{table}, row {row}: same clip and onset as row {first}\nremove one of them")
-        records.append(made)
+    dataset = read_own(Path(root))
+    problems = dataset.left_out
     if problems:
         count = len(problems) - 1
         more = f"\n{count} more row{' has' if count == 1 else 's have'} problems" if count else ""
-        raise ConfigError(problems[0] + more)
-    if not records:
+        raise ConfigError(f"{problems[0]}{more}")
+    return list(dataset.records)
+
+
+def read_own(root: Path, frames: Path | None = None) -> Dataset:
+    """Like ``read_folder``, but rows that cannot be right are listed instead of raised.
+
+    Args:
+        root: the folder that holds ``clips.csv``.
+        frames: the folder the clips' paths are relative to; by default the same.
+
+    Raises:
+        ConfigError: no table, a column missing, or no row at all.
+    """
+    table = root / TABLE
+    listed = cache(frame_files)  # a long clip with a hundred rows is listed once
+    findings = Findings()
+    records: list[ClipRecord] = []
+    seen: dict[tuple[str, str, int], int] = {}
+    count = 0
+    for row, cells in _rows(table):
+        count += 1
+        try:
+            made = replace(_record(frames or root, cells, listed), row=row)
+        except RowError as error:
+            findings.leave_out(table, row, error.what, error.mend)
+            continue
+        except ConfigError as error:
+            what, _, mend = str(error).partition("\n")
+            findings.leave_out(table, row, what, mend)
+            continue
+        except ValueError as error:  # the record's own checks
+            findings.leave_out(table, row, str(error), "correct that cell")
+            continue
+        first = seen.setdefault((made.subject, made.clip, made.onset), row)
+        if first != row:
+            findings.leave_out(table, row, f"same clip and onset as row {first}", "remove one of them")
+            continue
+        records.append(made)
+    if not count:
         raise ConfigError(f"{table} has no rows\nadd one line for each expression under {_HEADER}")
-    return records
-
-
-class _RowError(Exception):
-    """What is wrong with a row, and how to mend it."""
-
-    def __init__(self, what: str, mend: str) -> None:
-        super().__init__(f"{what}\n{mend}")
-
-
-def _record_or_problem(
-    root: Path, cells: Mapping[str, str], frames: Callable[[Path], dict[int, Path]]
-) -> ClipRecord | str:
-    try:
-        return _record(root, cells, frames)
-    except (_RowError, ConfigError) as error:
-        return str(error)
-    except ValueError as error:  # the record's own checks
-        return f"{error}\ncorrect that cell"
+    return Dataset("folder", root, table, tuple(records), tuple(findings.problems), (), count)
 
 
 def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -102,14 +111,14 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _record(root: Path, cells: Mapping[str, str], frames: Callable[[Path], dict[int, Path]]) -> ClipRecord:
     for name in ("subject", "clip", "label"):
         if not cells[name]:
-            raise _RowError(f"{name} is empty", "fill it in")
+            raise RowError(f"{name} is empty", "fill it in")
     path = _clip_path(root, cells["subject"], cells["clip"])
     numbers = list(frames(path)) if path.is_dir() else None
     onset, offset = _frame(cells, "onset"), _frame(cells, "offset")
     if numbers is not None:
         for name, value in (("onset", onset), ("offset", offset)):
             if not numbers[0] <= value <= numbers[-1]:
-                raise _RowError(
+                raise RowError(
                     f"{name} {value} lies outside the frames {numbers[0]}..{numbers[-1]} of {path}",
                     "frame numbers are those in the files' names",
                 )
@@ -140,8 +149,8 @@ def _clip_path(root: Path, subject: str, clip: str) -> Path:
             return matches[0]
         if matches:
             names = ", ".join(match.name for match in matches)
-            raise _RowError(f"clip {clip!r} could be any of {names}", "write its extension, too")
-    raise _RowError(f"there is no clip {clip!r} in {root}", f"its path is relative to {TABLE}")
+            raise RowError(f"clip {clip!r} could be any of {names}", "write its extension, too")
+    raise RowError(f"there is no clip {clip!r} in {root}", f"its path is relative to {TABLE}")
 
 
 def _literal(name: str) -> str:
@@ -156,7 +165,7 @@ def _frame(cells: Mapping[str, str], name: str) -> int:
         if value != int(value) or value < 0:
             raise ValueError
     except (ValueError, OverflowError):
-        raise _RowError(f"{name} is {text!r}, not a frame number", "write a whole number") from None
+        raise RowError(f"{name} is {text!r}, not a frame number", "write a whole number") from None
     return int(value)
 
 
@@ -164,4 +173,4 @@ def _rate(text: str) -> float:
     try:
         return float(text.replace(",", "."))
     except ValueError:
-        raise _RowError(f"fps is {text!r}, not a number", "write the rate, such as 25 or 29.97") from None
+        raise RowError(f"fps is {text!r}, not a number", "write the rate, such as 25 or 29.97") from None

@@ -9,6 +9,8 @@ from pathlib import Path
 from stream_mer.errors import ConfigError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+UNLABELLED = "unlabelled"
+KINDS = ("micro", "macro")
 _UNIT = re.compile(r"^([LR]?)0*(\d{1,2})[A-E]?$")
 
 
@@ -19,7 +21,9 @@ class ClipRecord:
     ``path`` is a video file or a folder of frames. ``onset``, ``apex`` and ``offset`` are frame
     numbers as the annotator wrote them: for a folder the numbers in the file names, for a video file
     counted from ``first_frame``. The offset frame is the last one of the movement. ``apex`` is None
-    where nobody marked it. Action units look like ``12`` or ``L14`` (left side only).
+    where nobody marked it. Action units look like ``12`` or ``L14`` (left side only). ``kind`` is
+    ``micro`` or ``macro``; ``label`` is ``UNLABELLED`` where nobody named an emotion, and ``labels`` are
+    all of them where a clip may carry several. ``row`` is the row of the table it came from, 1-based.
     """
 
     dataset: str
@@ -33,6 +37,9 @@ class ClipRecord:
     label: str
     action_units: tuple[str, ...] = ()
     first_frame: int = 0
+    kind: str = "micro"
+    labels: tuple[str, ...] = ()
+    row: int | None = None
 
     def __post_init__(self) -> None:
         if not self.fps > 0:
@@ -43,6 +50,13 @@ class ClipRecord:
             raise ValueError(f"offset {self.offset} lies before onset {self.onset}")
         if self.apex is not None and not self.onset <= self.apex <= self.offset:
             raise ValueError(f"apex {self.apex} lies outside {self.onset}..{self.offset}")
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be micro or macro, got {self.kind!r}")
+
+    @property
+    def middle(self) -> int:
+        """The apex, or the middle frame where nobody marked one (as MEB does for SMIC)."""
+        return self.apex if self.apex is not None else (self.onset + self.offset) // 2
 
     @property
     def duration_s(self) -> float:

@@ -42,6 +42,7 @@ def test_frames_and_video_files_become_records(tmp_path: Path) -> None:
         "happiness",
         ("R12", "6"),
         46,
+        row=2,
     )
     assert first.span_ns() == (0, 65_000_000, 105_000_000)
     assert first.duration_s == pytest.approx(0.105)

@@ -1,0 +1,126 @@
+"""Each known mistake of the published annotations: put right where it is, left alone where it is not."""
+
+from __future__ import annotations
+
+import csv
+from importlib import resources
+from pathlib import Path
+
+import miniature
+import pytest
+
+from stream_mer.datasets.catalogue import load
+from stream_mer.datasets.errata import Erratum, apply_errata, read_errata
+from stream_mer.datasets.findings import Findings
+from stream_mer.datasets.tables import Row
+
+TABLE = Path("coding.xlsx")
+TEXT = resources.files("stream_mer.datasets").joinpath("errata.csv").read_text(encoding="utf-8")
+NAMES = sorted({one["dataset"] for one in csv.DictReader(TEXT.splitlines())})
+CELLS = [
+    (name, erratum)
+    for name in NAMES
+    for erratum in read_errata(name)
+    if erratum.when in ("missing", "wrong", "or")
+]
+
+
+def row_with(name: str, erratum: Erratum, **cells: str) -> Row:
+    """A row as it must look around an erratum: the others of that row already right."""
+    right = {e.column: e.value for e in read_errata(name) if e.row == erratum.row}
+    numbers = [int(v) for c, v in right.items() if c in ("onset", "apex", "offset")] or [100]
+    base = {"onset": str(min(numbers)), "apex": "", "offset": str(max(numbers)), "aus": "4", "clip": "x"}
+    assert erratum.row is not None
+    return Row(erratum.row + 2, erratum.row, {**base, **right, **cells}, {})
+
+
+def test_the_table_is_complete() -> None:
+    assert NAMES == ["4dme", "casme", "casme2", "casme3-a", "mmew", "samm", "samm-lv"]
+    assert len([c for c in CELLS if c[0] == "casme2"]) == 22  # one offset, 21 apexes
+    assert len({e.row for n, e in CELLS if n == "mmew"}) == 16
+    assert {e.row for n, e in CELLS if n == "casme3-a"} == {128, 749, 750, 708, 796, 798}
+    assert {e.row for n, e in CELLS if n == "samm"} == {56, 125, 132, 133, 15, 18, 41, 64, 154}
+    assert all(erratum.source for _, erratum in CELLS)
+
+
+@pytest.mark.parametrize(
+    ("name", "erratum"), CELLS, ids=lambda v: v if isinstance(v, str) else f"{v.row}-{v.column}"
+)
+def test_erratum(name: str, erratum: Erratum) -> None:
+    bad = {"missing": "/", "or": "R12 or R15", "wrong": "0"}[erratum.when]
+    row = row_with(name, erratum, **{erratum.column: bad})
+    findings = Findings()
+    mended = apply_errata(name, [row], TABLE, findings)[0]
+    assert mended.cells[erratum.column] == erratum.value
+    assert any(f"{erratum.column} {bad} -> {erratum.value}" in said for said in findings.corrections)
+
+
+@pytest.mark.parametrize(
+    ("name", "erratum"), CELLS, ids=lambda v: v if isinstance(v, str) else f"{v.row}-{v.column}"
+)
+def test_a_corrected_workbook_is_left_alone_silently(name: str, erratum: Erratum) -> None:
+    row = row_with(name, erratum)
+    findings = Findings()
+    assert apply_errata(name, [row], TABLE, findings) == [row]
+    assert findings.problems == findings.corrections == []
+
+
+def test_another_version_of_the_workbook_is_left_alone_and_said() -> None:
+    # SAMM's row 56 ends at 5739; here another clip stands there, thousands of frames away.
+    row = Row(71, 56, {"onset": "100", "apex": "120", "offset": "150", "aus": "4"}, {})
+    findings = Findings()
+    assert apply_errata("samm", [row], TABLE, findings) == [row]
+    assert "row 71: offset 150 -> 5739" in str(findings.problems[0])
+    assert "does not fit this row and was not applied" in str(findings.problems[0])
+
+
+def test_a_real_apex_is_not_replaced_by_an_estimate() -> None:
+    row = Row(31, 29, {"onset": "250", "apex": "270", "offset": "300"}, {})
+    findings = Findings()
+    assert apply_errata("casme2", [row], TABLE, findings) == [row]
+    assert len(findings.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("casme2", {"onset": "65", "apex": "110", "offset": "110"}),
+        *[("samm-lv", {"clip": clip}) for clip in ("012_4_1", "020_6_5", "036_7_4")],
+    ],
+)
+def test_rows_that_others_leave_out_are_named(name: str, cells: dict[str, str]) -> None:
+    findings = Findings()
+    row = Row(9, 7, cells, {})
+    assert apply_errata(name, [row], TABLE, findings) == [row]
+    assert [problem.row for problem in findings.problems] == [9]
+    assert not findings.problems[0].left_out
+
+
+def test_the_exchanged_rows_of_4dme(tmp_path: Path) -> None:
+    plain = ("01", "01_{}", 1, "Others", 10, 12, 20, "AU1", 0, 0, 0, 0, 0, 1, 1, 1, 0)
+    rows = [(*plain[:1], f"01_{n}", *plain[2:]) for n in range(147)]
+    negative = ("AU4", 0, 0, 1, 0, 0, 0, 1, 0, 1)
+    surprise = ("AU1+AU2", 0, 0, 0, 1, 0, 0, 1, 1, 0)
+    rows[144] = ("01", "01_144", 1, "Negative", 10, 12, 20, *surprise)
+    rows[145] = ("01", "01_145", 1, "Surprise", 10, 12, 20, *negative)
+    dataset = load("4dme", miniature.fourdme(tmp_path / "swapped", rows))
+    assert [(r.label, r.action_units) for r in dataset.records[144:146]] == [
+        ("negative", ("4",)),
+        ("surprise", ("1", "2")),
+    ]
+    assert len(dataset.corrections) == 1
+    rows[144], rows[145] = (*rows[144][:7], *negative), (*rows[145][:7], *surprise)
+    mended = load("4dme", miniature.fourdme(tmp_path / "mended", rows))
+    assert [r.label for r in mended.records[144:146]] == ["negative", "surprise"]
+    assert mended.corrections == ()
+
+
+def test_errata_reach_the_records(tmp_path: Path) -> None:
+    plain = (None, 46, 59, 86, None, "12", "happiness")
+    rows = [(1, f"EP{n:02d}", *plain) for n in range(61)]
+    rows[60] = (1, "EP60", None, 60, "/", 8, None, "12", "happiness")
+    miniature.workbook(tmp_path / "CASME2-coding-20140508.xlsx", S=[miniature.CASME2_HEADER, *rows])
+    for row in rows:
+        miniature.frames(tmp_path / "CASME2-RAW" / "sub01" / row[1], range(40, 95))
+    last = load("casme2", tmp_path).whole()[-1]
+    assert (last.onset, last.apex, last.offset) == (60, 78, 91)
