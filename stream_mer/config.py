@@ -39,6 +39,10 @@ class Settings:
         redact: blur faces in every picture written.
         assets: folder with the detector's model files; None fetches and caches them.
         max_faces: most faces followed at once.
+        min_face_px: width of the smallest face looked for, px of the frame; smaller costs more.
+        gate: look for faces only where something moved, while nobody is there.
+        segment_s: recordings are judged in pieces of about this length, which can be resumed and shared
+            out; those up to one and a half of it in one go.
     """
 
     engine: str = "auto"
@@ -58,6 +62,9 @@ class Settings:
     redact: bool = False
     assets: Path | None = None
     max_faces: int = 16
+    min_face_px: float = 32.0
+    gate: bool = True
+    segment_s: float = 300.0
 
     def __post_init__(self) -> None:
         _one_of("--sr", self.sr, SR_MODES)
@@ -100,6 +107,13 @@ class Settings:
             raise ConfigError(f"--threads {self.threads} is not possible.\nGive 1 or more.")
         if self.max_faces < 1:
             raise ConfigError(f"--max-faces {self.max_faces} is not possible.\nGive 1 or more.")
+        if not 12 <= self.min_face_px <= 2000:
+            raise ConfigError(
+                f"--min-face {self.min_face_px:g} is not possible.\n"
+                "Give the width of the smallest face in px, 12 or more; below 28 little can be told."
+            )
+        if not 1 <= self.segment_s < inf:
+            raise ConfigError(f"--segment {self.segment_s:g} is not possible.\nGive seconds, 1 or more.")
 
     def describe(self) -> dict[str, object]:
         """The settings as plain values for ``run.json``; paths are left out."""

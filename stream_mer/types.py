@@ -208,3 +208,4 @@ class RunSummary:
     warnings: tuple[str, ...] = field(default=())
     first_result_s: float | None = None
     interrupted: bool = False
+    source_sha256: str = ""

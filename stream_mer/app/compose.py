@@ -20,6 +20,7 @@ from stream_mer.core.windowing import (
     observable_rungs,
 )
 from stream_mer.face.choose import COARSE_MIN_SCORE, FULL_RANGE, SHORT_RANGE, TRUST, plan_detection
+from stream_mer.face.gated import GatedDetector
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.face.tiled import TiledDetector
 from stream_mer.face.zoomed import ZoomedDetector
@@ -54,13 +55,17 @@ class DetectorFactory:
 
     def build(self, info: SourceInfo) -> FaceDetector:
         """A detector with zoomed re-detection, for pictures of the source's size."""
-        plan = plan_detection(info.width, info.height, max_passes=MAX_PASSES)
+        plan = plan_detection(
+            info.width, info.height, min_face_px=self.settings.min_face_px, max_passes=MAX_PASSES
+        )
         kind = self.settings.detector
         model = {"short": SHORT_RANGE, "full": FULL_RANGE, "tiled": FULL_RANGE}.get(kind, plan.model)
         coarse: FaceDetector = MediaPipeDetector(self.store.path(model), min_score=COARSE_MIN_SCORE)
         if plan.tile_px is not None and kind in ("auto", "tiled"):
-            coarse = TiledDetector(coarse, tile_px=plan.tile_px)
-        return ZoomedDetector(coarse, MediaPipeDetector(self.store.path(SHORT_RANGE)), trust=TRUST)
+            coarse = TiledDetector(coarse, tile_px=plan.tile_px, min_face_px=self.settings.min_face_px)
+        zoomed = ZoomedDetector(coarse, MediaPipeDetector(self.store.path(SHORT_RANGE)), trust=TRUST)
+        # What must be made unrecognisable is looked for in every frame, moved or not.
+        return GatedDetector(zoomed) if self.settings.gate and not self.settings.redact else zoomed
 
 
 def threshold_of(settings: Settings, networks: Networks) -> float:
@@ -174,6 +179,7 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
         version=__version__,
         warnings=tuple(warnings),
         interrupted=progress.interrupted,
+        source_sha256=info.digest if info and not info.live else "",
         first_result_s=(
             round((progress.first_result_ns - progress.started_ns) / 1e9, 3)
             if progress.first_result_ns is not None

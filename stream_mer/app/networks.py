@@ -42,13 +42,15 @@ class Networks:
         return {m.name: m.sha256 for m in (self.super_resolver, self.classifier)}
 
 
-def pick_networks(settings: Settings, root: Path | None = None, *, precision: str | None = None) -> Networks:
+def pick_networks(
+    settings: Settings, root: Path | None = None, *, way: tuple[str, str] | None = None
+) -> Networks:
     """Decide on both networks; ``auto`` measures (once per machine, then cached).
 
     Args:
         settings: names, backend and threads.
         root: folder of engines; those that came with the package if None.
-        precision: of the super-resolver; the fastest that is right if None.
+        way: backend and precision of the super-resolver, see ``Networks.way``; measured if None.
 
     Raises:
         EngineError: an unknown or untrained engine, or a file that does not match its manifest.
@@ -68,8 +70,8 @@ def pick_networks(settings: Settings, root: Path | None = None, *, precision: st
         budget_ms=SR_BUDGET_MS,
         name=None if settings.engine == "auto" else settings.engine,
         quality=QUALITY,
-        backend=backend,
-        precision=precision,
+        backend=way[0] if way else backend,
+        precision=way[1] if way else None,
         threads=settings.threads,
     )
     return Networks(

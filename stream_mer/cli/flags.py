@@ -41,6 +41,12 @@ def add_pipeline_flags(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--redact", action="store_true", help="blur faces in every picture written")
     verb.add_argument("--assets", type=Path, metavar="DIR", help="folder with the detector's model files")
     verb.add_argument("--max-faces", type=int, default=defaults.max_faces)
+    verb.add_argument(
+        "--min-face", type=float, default=defaults.min_face_px, metavar="PX", help="smallest face"
+    )
+    verb.add_argument(
+        "--no-gate", dest="gate", action="store_false", help="look for faces where nothing moves, too"
+    )
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -63,4 +69,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
         redact=args.redact,
         assets=args.assets,
         max_faces=args.max_faces,
+        min_face_px=args.min_face,
+        gate=args.gate,
+        segment_s=getattr(args, "segment", Settings().segment_s),
     )

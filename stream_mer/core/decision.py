@@ -120,9 +120,14 @@ class Judge:
         key = (event.track_id, event.epoch)
         onset = max(event.onset_ns, min(self._ends.get(key, 0), event.offset_ns - 2))
         self._ends[key] = event.offset_ns
-        identity = f"{self.digest}:{event.epoch}:{event.track_id}:{onset}"
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        return replace(event, id=digest, onset_ns=onset, apex_ns=max(onset, event.apex_ns))
+        begun = replace(event, onset_ns=onset, apex_ns=max(onset, event.apex_ns))
+        return identified(begun, self.digest)
+
+
+def identified(event: Event, digest: str) -> Event:
+    """The event with its id: a digest of the source's content, its epoch, track and onset."""
+    identity = f"{digest}:{event.epoch}:{event.track_id}:{event.onset_ns}"
+    return replace(event, id=hashlib.sha256(identity.encode()).hexdigest()[:16])
 
 
 def _rejection(event: Event, reason: str, detail: str) -> Rejection:
