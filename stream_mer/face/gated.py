@@ -11,11 +11,13 @@ STEP = 4
 """Every fourth pixel of every fourth row is looked at ..."""
 CELL = 4
 """... and the mean of 4x4 of them (16 px of the frame) compared: a face of 32 px fills four cells."""
-CHANGE = 6.0
-"""Grey levels of 255 by which one cell must differ. The mean of 16 samples of a noisy camera (sigma 5)
-strays by 5 at most over a full HD frame; noisier ones keep the detector running, which is the safe side."""
+CHANGE = 8.0
+"""Grey levels of 255 by which one cell must differ. Two means of 16 samples of a noisy camera (sigma 5)
+differ by 1.8 rms, hardly ever by 8; noisier cameras keep the detector running, which is the safe side."""
 AT_LEAST_EVERY = 10
 """Whatever moves or not, every tenth call looks: with the tracker's 0.2 s, every two seconds."""
+AFTER_A_CHANGE = 5
+"""So many calls after something moved are never left out: who creeps changes a cell now and then only."""
 AFTER_A_FACE = 15
 """So many calls after a face was last seen are never left out: it may only have been missed."""
 
@@ -37,29 +39,29 @@ class GatedDetector:
         self._detector = detector
         self._seen: ArrayF32 | None = None
         self._left_out = 0
-        self._since_face = AFTER_A_FACE
+        self._attentive = 0
         self.looked = 0
 
     def detect(self, rgb: ImageU8) -> list[Detection]:
         """Faces in ``rgb``, ``(H, W, 3)`` uint8 of any size, strongest first, in its pixels."""
         require_picture(rgb, "picture to detect in")
         cells = _cells(rgb)
-        if not self._due(cells):
+        if self._changed(cells):
+            self._attentive = max(self._attentive, AFTER_A_CHANGE)
+        if self._attentive == 0 and self._left_out < AT_LEAST_EVERY - 1:
             self._left_out += 1
             return []
         found = self._detector.detect(rgb)
         self.looked += 1
         self._seen, self._left_out = cells, 0
-        self._since_face = 0 if found else self._since_face + 1
+        self._attentive = AFTER_A_FACE if found else max(self._attentive - 1, 0)
         return found
 
     def close(self) -> None:
         """Close the detector inside; idempotent."""
         self._detector.close()
 
-    def _due(self, cells: ArrayF32) -> bool:
-        if self._since_face < AFTER_A_FACE or self._left_out >= AT_LEAST_EVERY - 1:
-            return True
+    def _changed(self, cells: ArrayF32) -> bool:
         if self._seen is None or self._seen.shape != cells.shape:
             return True
         return bool(np.abs(cells - self._seen).max() > CHANGE)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream_mer.face.boxes import detection_at
-from stream_mer.face.gated import AFTER_A_FACE, AT_LEAST_EVERY, GatedDetector
+from stream_mer.face.gated import AFTER_A_CHANGE, AFTER_A_FACE, AT_LEAST_EVERY, GatedDetector
 from stream_mer.types import Detection, ImageU8, Similarity
 
 HEIGHT, WIDTH = 480, 640
@@ -47,7 +47,7 @@ def test_an_empty_noisy_scene_is_looked_at_rarely() -> None:
     gate = GatedDetector(inner)
     for _ in range(200):
         assert gate.detect(corridor(rng)) == []
-    assert inner.asked == gate.looked <= 1 + 200 // AT_LEAST_EVERY
+    assert inner.asked == gate.looked <= AFTER_A_CHANGE + 200 // AT_LEAST_EVERY
 
 
 @pytest.mark.parametrize("speed_px", [1, 3, 12], ids=["creeping", "walking", "running"])
@@ -94,10 +94,11 @@ def test_light_that_changes_slowly_makes_it_look_again() -> None:
 def test_any_size_and_a_change_of_size(size: tuple[int, int]) -> None:
     inner = SeesTheBright()
     gate = GatedDetector(inner)
-    for _ in range(3):
+    for _ in range(AFTER_A_CHANGE + 3):
         gate.detect(np.zeros((*size, 3), np.uint8))
+    assert inner.asked == AFTER_A_CHANGE
     gate.detect(np.zeros((100, 100, 3), np.uint8))
-    assert inner.asked == 2
+    assert inner.asked == AFTER_A_CHANGE + 1
 
 
 def test_it_adds_nothing_of_its_own() -> None:
