@@ -54,7 +54,7 @@ def read_portraits(folder: Path, assets: Path | None) -> Iterator[Portrait]:
     usable = 0
     try:
         for file in files:
-            portrait = _read(file, detectors, engine)
+            portrait = read_portrait(file, detectors, engine)
             if portrait is not None:
                 usable += 1
                 yield portrait
@@ -67,7 +67,8 @@ def read_portraits(folder: Path, assets: Path | None) -> Iterator[Portrait]:
         )
 
 
-def _read(file: Path, detectors: DetectorFactory, engine: OpenVinoEngine) -> Portrait | None:
+def read_portrait(file: Path, detectors: DetectorFactory, engine: OpenVinoEngine) -> Portrait | None:
+    """The person in a picture; None unless it shows exactly one clear face."""
     try:
         source = PyAvSource(file)
     except StreamMerError:

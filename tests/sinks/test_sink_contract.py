@@ -111,4 +111,4 @@ def test_files_hold_what_was_written(tmp_path: Path) -> None:
             sink.write(full(index))
         sink.close(summary())
     assert [e.onset_ns for e in read_events(tmp_path / "events.jsonl")] == [0, 160_000_000, 320_000_000]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.jsonl", "overlay.mp4"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.jsonl", "overlay.mp4", "rejected.jsonl"]

@@ -1,0 +1,185 @@
+"""What trials are run on: real videos by person, synthetic clips, and clips of things that are no event.
+
+Everything is watched once and kept in a folder, so that judging it again takes seconds.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+
+from stream_mer.app.compose import DetectorFactory
+from stream_mer.app.disturb import Disturbed
+from stream_mer.app.injection import inject_into
+from stream_mer.app.portraits import MESH, Portrait, read_portrait
+from stream_mer.app.rendered import FACE_PX, PEAKS, ClipSource, trial_spec
+from stream_mer.app.watched import Watched, load_watched, save_watched, watch
+from stream_mer.capture.pyav import PyAvSource
+from stream_mer.config import Settings
+from stream_mer.errors import ConfigError, SourceError
+from stream_mer.protocols import Source
+from stream_mer.runtime.assets import AssetStore
+from stream_mer.runtime.openvino import OpenVinoEngine
+from stream_mer.synth.spec import NO_DISTRACTORS, ClipSpec, TrueEvent
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SEEDS = {"tune": 880_000_000, "val": 990_000_000}
+"""First seed of the clips of each part; the classifier trains on none of them."""
+ASIDE = 7
+"""Every so many-th training person makes tuning clips."""
+STRESS = ("blink", "speech", "head motion", "light", "cut", "gap", "edge")
+"""Kinds of clips without any event, full of one thing that must not be flagged."""
+Truth = Callable[[], tuple[TrueEvent, ...]]
+
+
+def read_split(file: Path, part: str) -> dict[str, tuple[str, ...]]:
+    """Person -> names of videos of one half ('tune' or 'final').
+
+    Raises:
+        ConfigError: the file cannot be read or has no such half.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))[part]
+        return {str(person): tuple(map(str, names)) for person, names in table.items()}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{file} does not say which videos are for '{part}': {error}") from error
+
+
+@dataclass
+class Material:
+    """Makes trial material out of a data folder, and keeps it.
+
+    Args:
+        data: folder with ``faces/`` (and its index.csv) and ``videos/``.
+        cache: folder for what was watched; 52 kB a face and frame.
+        settings: durations of events; detector.
+        store: where model files are.
+        report: told what is being made.
+    """
+
+    data: Path
+    cache: Path
+    settings: Settings
+    store: AssetStore
+    report: Callable[[str], None] = print
+    _people: dict[str, list[Portrait]] = field(default_factory=dict)
+
+    @cached_property
+    def _detectors(self) -> DetectorFactory:
+        return DetectorFactory(self.settings, self.store)
+
+    @cached_property
+    def _mesh(self) -> OpenVinoEngine:
+        return OpenVinoEngine.from_file(self.store.path(MESH), threads=1)
+
+    def videos(self, people: dict[str, tuple[str, ...]], seeds: Sequence[int]) -> Iterator[Watched]:
+        """Every video once a seed; seed 0 is the video as it is, others inject events."""
+        for person, names in people.items():
+            for name in names:
+                for seed in seeds:
+                    file = f"video-{Path(name).stem}-{seed}-{self._band}"
+                    yield self._kept(file, partial(self._video, name, seed), name, person)
+
+    def clips(
+        self,
+        part: str,
+        fps: float,
+        seconds: float,
+        length_s: float = 12.0,
+        face_px: tuple[float, float] = FACE_PX,
+        peaks: tuple[float, float] = PEAKS,
+    ) -> Iterator[Watched]:
+        """Synthetic clips of the people of a part ('tune' or 'val'), together ``seconds`` long."""
+        for number in range(max(1, round(seconds / length_s))):
+            seed = SEEDS[part] + 1000 * round(fps) + number
+            spec = trial_spec(seed, fps, length_s, durations_s=self._durations, face_px=face_px, peaks=peaks)
+            yield self._clip(
+                f"clip-{part}-{fps:g}-{number}-{length_s:g}-{face_px[1]:g}-{peaks[0]:g}", part, seed, spec
+            )
+
+    def stress(
+        self, kind: str, clips: int = 4, fps: float = 30.0, length_s: float = 12.0
+    ) -> Iterator[Watched]:
+        """Clips without events, full of one of ``STRESS``."""
+        rates = {
+            "blink": replace(NO_DISTRACTORS, blink=40.0),
+            "speech": replace(NO_DISTRACTORS, speech=25.0),
+        }
+        for number in range(clips):
+            seed = SEEDS["tune"] + 500_000 + 1000 * STRESS.index(kind) + number
+            spec = replace(
+                trial_spec(seed, fps, 12.0),
+                events=(),
+                rates=rates.get(kind, NO_DISTRACTORS),
+                head_speed=0.9 if kind == "head motion" else 0.15,
+            )
+            yield self._clip(f"stress-{kind.replace(' ', '-')}-{number}", "tune", seed, spec, kind)
+
+    @property
+    def _durations(self) -> tuple[float, float]:
+        return self.settings.min_duration_s, self.settings.max_duration_s
+
+    @property
+    def _band(self) -> str:
+        return "-".join(f"{1000 * d:g}" for d in self._durations)
+
+    def _video(self, name: str, seed: int) -> tuple[Source, Truth]:
+        path = self.data / "videos" / name
+        if seed == 0:
+            return PyAvSource(path), tuple
+        injected = inject_into(
+            path, self._detectors.build, self._mesh.run, seed, durations_s=self._durations, peaks=PEAKS
+        )
+        return injected, injected.truth
+
+    def _clip(self, file: str, part: str, seed: int, spec: ClipSpec, disturbance: str = "") -> Watched:
+        people = self._portraits(part)
+        person = people[int(np.random.default_rng([seed, 5]).integers(len(people)))]
+
+        def build() -> tuple[Source, Truth]:
+            clip = ClipSource(person, spec, seed)
+            return Disturbed(clip, disturbance, seed), clip.truth
+
+        return self._kept(file, build, file, person.name)
+
+    def _kept(self, file: str, build: Callable[[], tuple[Source, Truth]], name: str, person: str) -> Watched:
+        path = self.cache / f"{file}.npz"
+        if path.exists():
+            return replace(load_watched(path), person=person)
+        self.report(f"watching {file}")
+        source, truth = build()
+        watched = watch(source, truth, self.settings, self._detectors, name=name, person=person)
+        save_watched(path, watched)
+        return watched
+
+    def _portraits(self, part: str) -> list[Portrait]:
+        """Studio portraits of the part's people (CC BY 4.0), in order of names."""
+        if part not in self._people:
+            index = self.data / "faces" / "index.csv"
+            try:
+                with index.open(newline="", encoding="utf-8") as lines:
+                    rows = [r for r in csv.DictReader(lines) if r["source"] in ("london", "canada")]
+            except OSError as error:
+                raise SourceError(f"no portraits at {index}: {error.strerror or error}") from error
+            split = "val" if part == "val" else "train"
+            persons = sorted({r["person"] for r in rows if r["split"] == split})
+            chosen = set(persons if part == "val" else persons[::ASIDE])
+            files = [r["path"] for r in rows if r["person"] in chosen and r["split"] == split]
+            self.report(f"fitting {len(files)} portraits of {len(chosen)} people")
+            found = (
+                (read_portrait(self.data / "faces" / f, self._detectors, self._mesh), f)
+                for f in sorted(files)
+            )
+            who = {r["path"]: r["person"] for r in rows}
+            self._people[part] = [replace(p, name=who[f]) for p, f in found if p is not None]
+        return self._people[part]
