@@ -10,35 +10,51 @@ LR, bicubic, engines, HR), which shows people and is not to be committed.
 
 ``spotting`` runs the product over real videos, as they are and with micro-expressions injected, and
 prints false events a minute and recall (IoU >= 0.5) for native, LR + bicubic and LR + SR faces.
+
+    python scripts/evaluate.py doctor --dataset casme2 --root CASME2
+
+``doctor`` says whether a copy of a dataset is whole: counts against the published ones, missing frames,
+odd cells, each with file, row and mend. Exit code 0: usable.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import evaluate_spotting
-import evaluate_sr
+from stream_mer.errors import ConfigError, StreamMerError
 
-from stream_mer.errors import StreamMerError
-
-KINDS = (evaluate_sr, evaluate_spotting)
+KINDS = ("sr", "spotting", "doctor")
+"""Each is a file beside this one, ``evaluate_<kind>.py``; only the one asked for is imported."""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line: a subcommand per kind of evaluation, each in its own file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    for kind in KINDS:
-        kind.add(kinds)
+    words = sys.argv[1:] if arguments is None else arguments
+    for kind in [kind for kind in KINDS if kind in words[:1]] or KINDS:
+        _module(kind).add(kinds)
     return parser.parse_args(arguments)
+
+
+def _module(kind: str) -> Any:
+    try:
+        return importlib.import_module(f"evaluate_{kind}")
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"evaluate {kind} needs {error.name}, which is not installed\n"
+            "run: python -m pip install 'stream-mer[train,research]'"
+        ) from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; 0 or the exit code of the error."""
-    args = parse(arguments)
     try:
+        args = parse(arguments)
         args.run(args)
     except StreamMerError as error:
         print(f"error: {error}", file=sys.stderr)
