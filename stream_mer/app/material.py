@@ -103,13 +103,10 @@ class Material:
         for number in range(max(1, round(seconds / length_s))):
             seed = SEEDS[part] + 1000 * round(fps) + number
             spec = trial_spec(seed, fps, length_s, durations_s=self._durations, face_px=face_px, peaks=peaks)
-            yield self._clip(
-                f"clip-{part}-{fps:g}-{number}-{length_s:g}-{face_px[1]:g}-{peaks[0]:g}", part, seed, spec
-            )
+            limits = f"{length_s:g}-{face_px[1]:g}-{peaks[0]:g}-{self._band}"
+            yield self._clip(f"clip-{part}-{fps:g}-{number}-{limits}", part, seed, spec)
 
-    def stress(
-        self, kind: str, clips: int = 4, fps: float = 30.0, length_s: float = 12.0
-    ) -> Iterator[Watched]:
+    def stress(self, kind: str, clips: int = 4, fps: float = 30.0) -> Iterator[Watched]:
         """Clips without events, full of one of ``STRESS``."""
         rates = {
             "blink": replace(NO_DISTRACTORS, blink=40.0),
