@@ -8,6 +8,7 @@
     ├── OutputError     (OSError)      5   an output cannot be written (full disk, no permission)
     ├── AssetError      (OSError)      4   a model file cannot be obtained or has the wrong digest
     ├── EngineError     (RuntimeError) 4   an engine is unknown, does not load or answers nonsense
+    │   └── DeviceError                4   the device it runs on is out of memory or lost
     └── StageError      (RuntimeError) 5   a pipeline stage failed; the cause is chained
 
 A message is one to three lines: what (with the value), why, what to do.
@@ -29,9 +30,13 @@ class ConfigError(StreamMerError, ValueError):
 
 
 class SourceError(StreamMerError, OSError):
-    """A video source cannot be opened or read."""
+    """A video source cannot be opened or read.
+
+    ``reason`` is one word of a small, fixed set, for counting: ``stall``, ``refused``, ... or ``other``.
+    """
 
     exit_code = 3
+    reason = "other"
 
 
 class SourceNotFound(SourceError, FileNotFoundError):
@@ -56,6 +61,10 @@ class EngineError(StreamMerError, RuntimeError):
     """An engine is unknown, does not load, or returns something malformed."""
 
     exit_code = 4
+
+
+class DeviceError(EngineError):
+    """A GPU is absent, out of memory or lost; the same network may still run elsewhere."""
 
 
 class StageError(StreamMerError, RuntimeError):

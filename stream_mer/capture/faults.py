@@ -36,6 +36,20 @@ _TROUBLE = {
         "use rtsp or https, or an FFmpeg with that protocol",
     ),
 }
+REASONS: dict[str, str] = {
+    **dict.fromkeys(_REFUSED, "refused"),
+    **dict.fromkeys(_ABSENT, "not_found"),
+    "ConnectionRefusedError": "unreachable",
+    "TimeoutError": "stall",
+    "ExitError": "stall",
+    "ConnectionResetError": "reset",
+    "BrokenPipeError": "reset",
+    "HTTPServerError": "server",
+}
+"""One word for every kind of failure, for counting; what is not here counts as ``other``."""
+ENDED = "ended"
+"""The word for a connection that was closed in an orderly way."""
+
 _UNREADABLE = ("InvalidDataError", "DecoderNotFoundError", "DemuxerNotFoundError")
 
 
@@ -49,8 +63,14 @@ def explain(kind: str, reason: str, name: str, *, at_s: float | None = None) -> 
         at_s: Time of the last picture, seconds; None while opening.
 
     Returns:
-        ``SourceRefused``, ``SourceNotFound``, ``SourceDamaged`` or plain ``SourceError``, message set.
+        ``SourceRefused``, ``SourceNotFound``, ``SourceDamaged`` or plain ``SourceError``, complete.
     """
+    error = _error(kind, reason, name, at_s)
+    error.reason = REASONS.get(kind, "unreadable" if kind in _UNREADABLE else "other")
+    return error
+
+
+def _error(kind: str, reason: str, name: str, at_s: float | None) -> SourceError:
     what = f"cannot open {name}" if at_s is None else f"{name} broke off at {at_s:.1f} s"
     if kind in _REFUSED:
         why, remedy = _REFUSED[kind]

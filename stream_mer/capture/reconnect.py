@@ -6,17 +6,33 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from stream_mer.capture.backoff import Backoff, BackoffSettings, is_final
 from stream_mer.capture.clock import InterruptibleClock
+from stream_mer.capture.faults import ENDED
 from stream_mer.errors import SourceError
 from stream_mer.protocols import Source
 from stream_mer.types import Frame, SourceInfo
 
 _KEPT_WARNINGS = 20
 """Warnings kept of connections that have ended; a camera may reconnect for weeks."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChange:
+    """What happened to a connection, for logs and counters.
+
+    ``lost``: the connection broke or an attempt to make it again failed, for ``reason`` (one word) as
+    ``words`` say; tried again in ``pause_s``. Otherwise pictures came again, after ``outage_s``.
+    """
+
+    lost: bool
+    reason: str = ""
+    words: str = ""
+    pause_s: float = 0.0
+    outage_s: float = 0.0
 
 
 class ReconnectingSource:
@@ -31,6 +47,7 @@ class ReconnectingSource:
         clock: Time and waiting; ``interrupt`` interrupts it for good.
         backoff: Pauses between attempts.
         chance: Random numbers in 0..1 for the jitter.
+        observe: Told of every loss and return, in the thread that iterates.
 
     Raises:
         SourceError: The first connection failed.
@@ -43,11 +60,13 @@ class ReconnectingSource:
         *,
         backoff: BackoffSettings | None = None,
         chance: Callable[[], float] = random.random,
+        observe: Callable[[LinkChange], None] = lambda _: None,
     ) -> None:
         self._connect = connect
         self._clock = clock
         self._backoff = Backoff(backoff)
         self._chance = chance
+        self._observe = observe
         self._lock = threading.Lock()  # no new connection slips past interrupt()
         self._stop = threading.Event()
         self._source: Source | None = connect()
@@ -107,6 +126,8 @@ class ReconnectingSource:
                         self._backoff.connected(now_ns)
                         gap_ns = 0 if last_ns is None else max(1, now_ns - seen_ns)
                         self._outage_ns += gap_ns
+                        if last_ns is not None:
+                            self._observe(LinkChange(False, outage_s=gap_ns / 1e9))
                         start_ns = (last_ns or 0) + gap_ns
                         offset_ns = start_ns - frame.pts_ns
                         epoch += last_ns is not None
@@ -140,7 +161,11 @@ class ReconnectingSource:
             self._last_error = str(error).partition("\n")[0] if error else "the stream ended"
             if error is not None and is_final(error, was_connected=True):
                 raise error
-            if not self._clock.wait_until(self._backoff.lost(self._clock.now_ns(), self._chance())):
+            now_ns = self._clock.now_ns()
+            again_ns = self._backoff.lost(now_ns, self._chance())
+            reason = error.reason if error is not None else ENDED
+            self._observe(LinkChange(True, reason, self._last_error, (again_ns - now_ns) / 1e9))
+            if not self._clock.wait_until(again_ns):
                 return
             try:
                 source = self._connect()

@@ -1,0 +1,173 @@
+"""Takes events from an outbox to their destination, one after the other, until they arrive."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from stream_mer.errors import OutputError
+from stream_mer.sinks.event_log import DIGEST_PREFIX, EventRecord, to_line
+from stream_mer.sinks.outbox import Counts, Letter, Outbox
+from stream_mer.types import Result, RunSummary
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
+CLOSING_S = 3.0
+"""How long closing waits for events that are still on their way; the rest is sent at the next start."""
+
+log = logging.getLogger("stream_mer.events")
+
+
+class Refused(Exception):  # noqa: N818  (a signal to the courier, not an error of the user's)
+    """The destination will never take this event."""
+
+
+class Carrier(Protocol):
+    """One way to deliver."""
+
+    @property
+    def name(self) -> str:
+        """For logs and metrics; without credentials."""
+        ...
+
+    def deliver(self, letter: Letter) -> None:
+        """Hand over one event; it has arrived when this returns.
+
+        Raises:
+            Refused: this event will never be taken.
+            OSError: not now; try again later.
+        """
+        ...
+
+    def close(self) -> None:
+        """Hang up; idempotent."""
+        ...
+
+
+class Courier:
+    """A thread that empties an outbox.
+
+    Args:
+        outbox: belongs to this object from now on.
+        carrier: built, used and closed in the courier's thread.
+        pauses_s: first and longest pause between attempts; they double in between, with jitter.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        carrier: Callable[[], Carrier],
+        *,
+        pauses_s: tuple[float, float] = (FIRST_PAUSE_S, LONGEST_PAUSE_S),
+    ) -> None:
+        self._outbox, self._carrier, self._pauses_s = outbox, carrier, pauses_s
+        self._news = threading.Event()
+        self._empty = threading.Event()
+        self._over = threading.Event()
+        self._failures = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
+        self._thread.start()
+
+    def send(self, event_id: str, body: str) -> None:
+        """Take an event; returns as soon as it is safe on disk.
+
+        Raises:
+            OutputError: it is not.
+        """
+        self._empty.clear()
+        self._outbox.put(event_id, body)
+        self._news.set()
+
+    def counts(self) -> Counts:
+        """Where all events are."""
+        return self._outbox.counts()
+
+    def close(self) -> Counts:
+        """Give what waits a last, short chance, then stop; idempotent. Returns where all events are."""
+        if not self._closed:
+            self._closed = True
+            self._empty.wait(CLOSING_S)
+            self._over.set()
+            self._news.set()
+            self._thread.join(CLOSING_S)
+            self._last = self._outbox.counts()
+            self._outbox.close()
+        return self._last
+
+    def _work(self) -> None:
+        carrier = self._carrier()
+        try:
+            while not self._over.is_set():
+                self._news.clear()
+                letter = self._outbox.oldest()
+                if letter is None:
+                    self._empty.set()
+                    self._news.wait()
+                elif not self._try(carrier, letter):
+                    self._over.wait(self._pause_s())
+        finally:
+            self._empty.set()
+            carrier.close()
+
+    def _try(self, carrier: Carrier, letter: Letter) -> bool:
+        try:
+            carrier.deliver(letter)
+        except Refused as error:
+            log.error("%s refused event %s, which is lost: %s", carrier.name, letter.id, error)
+            self._outbox.settle(letter.key, delivered=False)
+        except OSError as error:
+            if self._failures == 0:
+                log.warning("%s does not take events, trying again: %s", carrier.name, error)
+            self._failures += 1
+            return False
+        else:
+            if self._failures:
+                log.info("%s takes events again", carrier.name)
+            self._outbox.settle(letter.key, delivered=True)
+        self._failures = 0
+        return True
+
+    def _pause_s(self) -> float:
+        first, longest = self._pauses_s
+        return float(min(longest, first * 2.0 ** min(self._failures - 1, 30)) * (0.8 + 0.2 * random.random()))
+
+
+class DeliverySink:
+    """Sink that hands every event of one camera to a courier; the courier outlives it.
+
+    Args:
+        courier: shared by all cameras.
+        camera: name that is added to every event.
+        engines: name -> sha256 of the engines in use, asked at each event.
+        utc: turns an onset (ns of the source's clock) into ISO 8601 UTC.
+    """
+
+    def __init__(
+        self,
+        courier: Courier,
+        camera: str,
+        engines: Callable[[], Mapping[str, str]],
+        utc: Callable[[int], str] | None,
+    ) -> None:
+        self._courier, self._camera, self._engines, self._utc = courier, camera, engines, utc
+        self._closed = False
+
+    def write(self, result: Result) -> None:
+        """Queue the events decided with this frame; never waits for the network.
+
+        Raises:
+            OutputError: they cannot be kept on disk, or the sink is closed.
+        """
+        if self._closed:
+            raise OutputError("the delivery of events is already closed; nothing can be sent")
+        for event in result.events:
+            engines = {name: digest[:DIGEST_PREFIX] for name, digest in self._engines().items()}
+            record = EventRecord(event, self._utc(event.onset_ns) if self._utc else None, engines)
+            self._courier.send(event.id, to_line(record).rstrip("\n"))
+
+    def close(self, summary: RunSummary | None) -> None:  # noqa: ARG002  (the protocol's signature)
+        """Nothing more comes; idempotent."""
+        self._closed = True
