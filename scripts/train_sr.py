@@ -39,7 +39,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
     parser.add_argument("--teacher", type=Path, help="last.pt of the network to learn from (distil > 0)")
     parser.add_argument("--start", type=Path, help="last.pt to begin with (the adversarial stage needs one)")
-    parser.add_argument("--vgg", type=Path, help="torchvision's vgg19-dcbb9e9d.pth (gan.perceptual > 0)")
+    parser.add_argument(
+        "--features",
+        type=Path,
+        help="torchvision's vgg19-dcbb9e9d.pth or the file of train_face_features.py (gan.perceptual > 0)",
+    )
     parser.add_argument("--steps", type=int, help="override schedule.steps, e.g. to end a run earlier")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -70,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pack = prepare(args.faces, args.pack or args.out.parent / "sr-pack", args.assets)
         teacher = load_network(args.teacher)[0] if args.teacher else None
         start = load_checkpoint(args.start).ema if args.start else None
-        distance = load_distance(args.vgg) if args.vgg else None
+        distance = load_distance(args.features) if args.features else None
         trainer = SRTrainer(run, pack, args.out, args.device, teacher=teacher, start=start, distance=distance)
         signal.signal(signal.SIGINT, lambda number, _frame: interrupted.append(number))
         complete = trainer.train(lambda: bool(interrupted))

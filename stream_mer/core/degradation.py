@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from stream_mer.core.h264 import h264_loss
 from stream_mer.core.jpeg import jpeg_loss
 from stream_mer.types import HR_SIZE, LR_SIZE, ArrayF64, ImageU8, require_picture
 
@@ -91,7 +92,10 @@ def gaussian(picture: ArrayF64, sigma: float) -> ArrayF64:
 
 @dataclass(frozen=True, slots=True)
 class RealSettings:
-    """Ranges of what ``real`` draws. Widths of noise in grey levels, blurs in px of their picture."""
+    """Ranges of what ``real`` draws. Widths of noise in grey levels, blurs in px of their picture.
+
+    As it stands it is a still camera with JPEG; ``VIDEO`` switches on what films have besides.
+    """
 
     blur_before: float = 2.0
     """Largest sigma of the optics' and motion's blur, HR px."""
@@ -103,12 +107,30 @@ class RealSettings:
     """Largest standard deviation of noise on the LR picture."""
     jpeg_quality: tuple[int, int] = (35, 95)
     """Qualities of the coding of the HR picture (libjpeg's scale)."""
+    h264_qp: tuple[int, int] = (20, 38)
+    """Quantisers of the coding of the HR picture."""
+    coding: str = "jpeg"
+    """``jpeg``, ``h264`` or ``either``."""
+    random_order: bool = False
+    """Whether blur, noise and coding come in any order, before and after down-sampling."""
+    exposure: float = 0.0
+    """Largest wrong exposure, stops either way: too dark loses levels, too bright loses highlights."""
+
+    def __post_init__(self) -> None:
+        ranges = (self.blur_before, self.blur_after, self.noise_before, self.noise_after, self.exposure)
+        if min(ranges) < 0 or self.coding not in ("jpeg", "h264", "either"):
+            raise ValueError(f"real: ranges must be >= 0, coding jpeg, h264 or either, not {self.coding!r}")
+
+
+VIDEO = RealSettings(coding="either", random_order=True, exposure=1.0)
+"""What films of real cameras add to pictures."""
 
 
 def real(hr: ImageU8, rng: np.random.Generator, settings: RealSettings | None = None) -> ImageU8:
     """An LR picture as a camera and a codec might give it; each effect appears with probability 1/2.
 
-    Order: blur, sensor noise (partly signal-dependent), JPEG, area x4, blur, noise.
+    Order: exposure, blur, sensor noise (partly signal-dependent), coding, area x4, blur, noise; or any
+    order of the ones before and of the ones after down-sampling.
 
     Args:
         hr: ``(128, 128, 3)`` uint8.
@@ -120,20 +142,35 @@ def real(hr: ImageU8, rng: np.random.Generator, settings: RealSettings | None = 
     require_picture(hr, "hr", HR_SIZE)
     s = settings or RealSettings()
     chance = rng.random(5) < 0.5
+    effects: tuple[Callable[[ArrayF64], ArrayF64], ...] = (
+        lambda x: gaussian(x, rng.uniform(0, s.blur_before)),
+        lambda x: sensor_noise(x, rng.uniform(0, s.noise_before), rng),
+        lambda x: coded(_to_u8(x), s, rng).astype(np.float64),
+        lambda x: gaussian(x, rng.uniform(0, s.blur_after)),
+        lambda x: sensor_noise(x, rng.uniform(0, s.noise_after), rng),
+    )
     x = hr.astype(np.float64)
-    if chance[0]:
-        x = gaussian(x, rng.uniform(0, s.blur_before))
-    if chance[1]:
-        x = sensor_noise(x, rng.uniform(0, s.noise_before), rng)
-    u = _to_u8(x)
-    if chance[2]:
-        u = jpeg_loss(u, int(rng.integers(s.jpeg_quality[0], s.jpeg_quality[1] + 1)))
-    y = area(u).astype(np.float64)
-    if chance[3]:
-        y = gaussian(y, rng.uniform(0, s.blur_after))
-    if chance[4]:
-        y = sensor_noise(y, rng.uniform(0, s.noise_after), rng)
-    return _to_u8(y)
+    if s.exposure > 0 and rng.random() < 0.5:
+        x = exposed(x, rng.uniform(-s.exposure, s.exposure))
+    for place in ((0, 1, 2), (3, 4)):
+        if place[0] == 3:
+            x = area(_to_u8(x)).astype(np.float64)
+        for k in rng.permutation(place) if s.random_order else place:
+            x = effects[k](x) if chance[k] else x
+    return _to_u8(x)
+
+
+def coded(rgb: ImageU8, settings: RealSettings, rng: np.random.Generator) -> ImageU8:
+    """``rgb`` after one of the codings of ``settings`` at a random strength."""
+    if settings.coding == "h264" or (settings.coding == "either" and rng.random() < 0.5):
+        return h264_loss(rgb, int(rng.integers(settings.h264_qp[0], settings.h264_qp[1] + 1)))
+    return jpeg_loss(rgb, int(rng.integers(settings.jpeg_quality[0], settings.jpeg_quality[1] + 1)))
+
+
+def exposed(picture: ArrayF64, stops: float) -> ArrayF64:
+    """``picture`` exposed wrongly by ``stops``, stored in 8 bits, and brought back to its brightness."""
+    gain = 2.0**stops
+    return np.asarray(np.rint(np.clip(picture * gain, 0, 255)) / gain)
 
 
 def sensor_noise(picture: ArrayF64, sigma: float, rng: np.random.Generator) -> ArrayF64:
@@ -154,16 +191,18 @@ class Mixture:
     """Area only: the product's own crop of a clean face."""
     real: float = 0.15
     """Blur, noise, coding: ``real``."""
+    video: float = 0.0
+    """``real`` with the settings of ``VIDEO``."""
 
     def __post_init__(self) -> None:
-        shares = (self.gaussian, self.median, self.area, self.real)
+        shares = (self.gaussian, self.median, self.area, self.real, self.video)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
             raise ValueError(f"shares of degradations must be >= 0 and sum to 1, got {shares}")
 
     def kind(self, rng: np.random.Generator) -> str:
         """The name of a randomly drawn degradation, to be given to ``apply``."""
         draw = rng.random()
-        for name in ("gaussian", "median", "area"):
+        for name in ("gaussian", "median", "area", "video"):
             draw -= getattr(self, name)
             if draw < 0:
                 return name
@@ -173,6 +212,8 @@ class Mixture:
         """The LR picture by a degradation named by ``kind``."""
         if kind == "real":
             return real(hr, rng)
+        if kind == "video":
+            return real(hr, rng, VIDEO)
         return area(hr) if kind == "area" else paper(hr, median=kind == "median")
 
     def __call__(self, hr: ImageU8, rng: np.random.Generator) -> ImageU8:

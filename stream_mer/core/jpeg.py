@@ -27,10 +27,15 @@ CHROMA = np.full((8, 8), 99.0)
 CHROMA[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 """Quantisation of chroma at quality 50. Source: ITU-T T.81, table K.2."""
 
-_K = np.arange(8)
-_WEIGHT = np.sqrt(np.where(_K == 0, 1, 2) / 8)[:, None]
-DCT: ArrayF64 = _WEIGHT * np.cos(np.pi * _K[:, None] * (2 * _K + 1) / 16)
-"""Orthonormal 8-point DCT-II, rows are frequencies."""
+
+def dct(side: int) -> ArrayF64:
+    """Orthonormal DCT-II of ``side`` points, rows are frequencies."""
+    k = np.arange(side)
+    weight = np.sqrt(np.where(k == 0, 1, 2) / side)[:, None]
+    return np.asarray(weight * np.cos(np.pi * k[:, None] * (2 * k + 1) / (2 * side)))
+
+
+DCT = dct(8)
 
 TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 """RGB to Y Cb Cr (full range). Source: JFIF 1.02."""

@@ -81,7 +81,7 @@ class Adversary:
         if (settings.perceptual > 0) != (distance is not None):
             raise ConfigError(
                 f"gan: perceptual = {settings.perceptual} and a feature network's weights go together\n"
-                "Give --vgg FILE, or set perceptual = 0."
+                "Give --features FILE, or set perceptual = 0."
             )
         self.settings = settings
         self.distance = distance.to(device) if distance is not None else None

@@ -97,7 +97,7 @@ def views_at(
     low: tuple[list[ImageU8], list[ImageU8]] = ([], [])
     for pair in zip(first, second, strict=True):
         kind = mixture.kind(rng)
-        sigma = rng.uniform(0, settings.noise) if kind in ("area", "real") else 0.0
+        sigma = rng.uniform(0, settings.noise) if kind in ("area", "real", "video") else 0.0
         for views, hr in zip(low, pair, strict=True):
             noisy = sensor_noise(mixture.apply(kind, np.asarray(hr, np.uint8), rng).astype(float), sigma, rng)
             views.append(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))

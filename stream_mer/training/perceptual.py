@@ -1,18 +1,22 @@
-"""The perceptual distance of ESRGAN: how far apart two pictures are for a network that knows objects.
+"""The perceptual distance of ESRGAN: how far apart two pictures are for a network that knows what it sees.
 
-The network is VGG19 up to its sixteenth convolution, before the activation. Its weights are not
-ours to ship: give the file ``vgg19-dcbb9e9d.pth`` that torchvision publishes.
+The network is VGG19 up to its sixteenth convolution, before the activation, where torchvision's file
+``vgg19-dcbb9e9d.pth`` can be had (its weights are not ours to ship); otherwise a small network that
+has learnt to tell faces apart (``face_features``).
 """
 
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from stream_mer.errors import AssetError
+from stream_mer.training.face_features import FaceFeatures
 
 VGG19: tuple[int, ...] = (
     64,
@@ -60,11 +64,16 @@ class FeatureDistance(nn.Module):
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, features: nn.Module) -> None:
+    def __init__(
+        self,
+        features: nn.Module,
+        mean: tuple[float, float, float] = MEAN,
+        spread: tuple[float, float, float] = SPREAD,
+    ) -> None:
         super().__init__()
         self.features = features.eval().requires_grad_(False)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
-        self.register_buffer("spread", torch.tensor(SPREAD).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("spread", torch.tensor(spread).view(1, 3, 1, 1))
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         with torch.no_grad():
@@ -74,19 +83,32 @@ class FeatureDistance(nn.Module):
 
 
 def load_distance(file: Path) -> FeatureDistance:
-    """The distance with torchvision's weights.
+    """The distance with torchvision's VGG19 weights, or with those of ``face_features``.
 
     Raises:
-        AssetError: the file is missing or is not VGG19's weights.
+        AssetError: the file is missing, or holds neither.
     """
-    net = vgg_features()
     try:
-        weights = torch.load(file, map_location="cpu", weights_only=True)
+        weights: Mapping[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        if "width" in weights:
+            faces = FaceFeatures(weights["width"], weights["people"])
+            faces.load_state_dict(weights["weights"])
+            return FeatureDistance(faces, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
         prefix = "features."
         mine = {n[len(prefix) :]: w for n, w in weights.items() if n.startswith(prefix)}
-        net.load_state_dict({n: mine[n] for n in net.state_dict()})
-    except (OSError, RuntimeError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+        vgg = vgg_features()
+        vgg.load_state_dict({n: mine[n] for n in vgg.state_dict()})
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
         raise AssetError(
-            f"{file}: not VGG19's weights ({type(error).__name__})\nGive torchvision's vgg19-dcbb9e9d.pth."
+            f"{file}: no weights of a feature network ({type(error).__name__})\n"
+            "Give torchvision's vgg19-dcbb9e9d.pth, or the file of scripts/train_face_features.py."
         ) from error
-    return FeatureDistance(net)
+    return FeatureDistance(vgg)

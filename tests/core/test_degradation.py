@@ -143,3 +143,40 @@ def test_jpeg_loss_is_as_large_as_a_real_codec(quality: int) -> None:
 def test_jpeg_loss_refuses(side: int, quality: int) -> None:
     with pytest.raises(ValueError, match="jpeg_loss needs"):
         jpeg_loss(np.zeros((side, side, 3), np.uint8), quality)
+
+
+def test_video_adds_codecs_orders_and_exposure_and_stays_a_function_of_its_generator() -> None:
+    hr = portrait()
+    once, again = (d.real(hr, np.random.default_rng(7), d.VIDEO) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    far = [np.abs(d.real(hr, np.random.default_rng(k), d.VIDEO).astype(int) - d.area(hr)) for k in range(30)]
+    assert len({x.tobytes() for x in far}) > 20
+    assert np.median([x.mean() for x in far]) < 12
+
+
+def test_order_of_effects_matters_only_when_it_is_random() -> None:
+    hr, fixed = portrait(), d.RealSettings()
+    free = d.RealSettings(random_order=True)
+    same = [
+        np.array_equal(
+            d.real(hr, np.random.default_rng(k), fixed), d.real(hr, np.random.default_rng(k), free)
+        )
+        for k in range(40)
+    ]
+    assert 0 < sum(same) < 40  # equal where no two effects meet
+
+
+@pytest.mark.parametrize(("stops", "lost"), [(-1.0, 3.0), (1.0, 60.0)])
+def test_wrong_exposure_loses_levels_or_highlights_and_keeps_brightness(stops: float, lost: float) -> None:
+    ramp = np.linspace(0, 255, 128)[None, :, None].repeat(3, 2)
+    seen = d.exposed(ramp, stops)
+    assert seen.max() <= 255 * max(1.0, 2**-stops)
+    np.testing.assert_allclose(seen[:, :60], ramp[:, :60], atol=lost)
+    assert (np.abs(seen - ramp).max() > 100) == (stops > 0)
+
+
+def test_settings_of_real_refuse_nonsense() -> None:
+    with pytest.raises(ValueError, match="mpeg2"):
+        d.RealSettings(coding="mpeg2")
+    with pytest.raises(ValueError, match="ranges"):
+        d.RealSettings(exposure=-1.0)

@@ -82,7 +82,7 @@ def test_vgg_layers_are_numbered_as_torchvisions(tmp_path: Path) -> None:
     (tmp_path / "vgg.pth").write_bytes(b"no")
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
     for name in ("vgg.pth", "other.pth", "absent.pth"):
-        with pytest.raises(AssetError, match="not VGG19's weights"):
+        with pytest.raises(AssetError, match="no weights of a feature network"):
             perceptual.load_distance(tmp_path / name)
 
 
