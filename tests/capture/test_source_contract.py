@@ -17,6 +17,7 @@ from steered import FakeCamera, ScriptedSource, SteeredClock
 from stream_mer.capture.clock import MonotonicClock
 from stream_mer.capture.opencv import OpenCvCamera
 from stream_mer.capture.paced import PacedSource
+from stream_mer.capture.pictures import PictureSource, write_picture
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.capture.reconnect import ReconnectingSource
 from stream_mer.errors import SourceError
@@ -31,7 +32,17 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(tmp_path_factory.mktemp("contract") / "v.mp4", numbers(COUNT), options={"bf": "2"})
 
 
-@pytest.fixture(params=["pyav", "paced", "camera", "reconnecting", "reconnecting-twice"])
+def picture_files(folder: Path, count: int) -> dict[int, Path]:
+    """Numbered pictures, written once."""
+    files = {number: folder / f"img{number}.png" for number in range(1, count + 1)}
+    if not folder.is_dir():
+        folder.mkdir()
+        for number, path in files.items():
+            write_picture(path, np.full((32, 48, 3), number, np.uint8))
+    return files
+
+
+@pytest.fixture(params=["pyav", "paced", "camera", "pictures", "reconnecting", "reconnecting-twice"])
 def build(request: pytest.FixtureRequest, video: Path) -> Build:
     """A factory of fresh sources that deliver at least ``COUNT`` frames."""
 
@@ -51,6 +62,7 @@ def build(request: pytest.FixtureRequest, video: Path) -> Build:
         "pyav": lambda: PyAvSource(video),
         "paced": lambda: PacedSource(PyAvSource(video), SteeredClock()),
         "camera": camera,
+        "pictures": lambda: PictureSource(picture_files(video.parent / "pictures", COUNT), 25.0, "pictures"),
         "reconnecting": reconnecting,
         "reconnecting-twice": broken,
     }
