@@ -106,7 +106,7 @@ class Material:
             limits = f"{length_s:g}-{face_px[1]:g}-{peaks[0]:g}-{self._band}"
             yield self._clip(f"clip-{part}-{fps:g}-{number}-{limits}", part, seed, spec)
 
-    def stress(self, kind: str, clips: int = 4, fps: float = 30.0) -> Iterator[Watched]:
+    def stress(self, kind: str, clips: int = 3, fps: float = 30.0) -> Iterator[Watched]:
         """Clips without events, full of one of ``STRESS``."""
         rates = {
             "blink": replace(NO_DISTRACTORS, blink=40.0),

@@ -1,0 +1,112 @@
+"""Fit how a classifier's scores are to be read, on the tuning half of the real videos.
+
+    python scripts/calibrate_score.py --data DATA --cache FOLDER --far 1.0
+
+DATA holds faces/ and videos/; FOLDER keeps what was watched (52 kB a face and frame), so that a second
+run takes minutes only. Writes calibration/score/<classifier>.toml with the temperature, the
+thresholds that give 0.5 to 10 false alarms a minute and the shipped one (--far), the pictures
+reliability, precision-recall and alarms beside it, and prints which vetoes pay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from stream_mer.app.calibrating import (
+    calibration_text,
+    describe_points,
+    event_probabilities,
+    fit_temperature,
+    operating_points,
+    stated,
+    unvetoed,
+    veto_table,
+)
+from stream_mer.app.material import STRESS, Material, read_split
+from stream_mer.app.networks import Networks, pick_networks
+from stream_mer.app.trial import WAYS, Trial, count_trials, run_way, settings_of_way
+from stream_mer.config import Settings
+from stream_mer.core.decision import FLOOR
+from stream_mer.core.operating import THRESHOLDS
+from stream_mer.errors import StreamMerError
+from stream_mer.runtime.assets import AssetStore
+from stream_mer.runtime.calibration import ScoreCalibration
+from stream_mer.training.spotting_figures import (
+    Curve,
+    draw_operating_curves,
+    draw_precision_recall,
+    draw_reliability,
+)
+
+NATIVE = "native crop"
+
+
+def at_temperature(networks: Networks, temperature: float) -> Networks:
+    """The same networks, read at another temperature."""
+    return replace(networks, calibration=ScoreCalibration(temperature, 0.5))
+
+
+def calibrate(args: argparse.Namespace) -> None:
+    """Measure, fit, write."""
+    settings = Settings(engine=args.engine, classifier=args.classifier, assets=args.assets, threads=1)
+    material = Material(args.data, args.cache, settings, AssetStore(args.assets))
+    people = read_split(args.split, "tune")
+    networks = {
+        way: pick_networks(settings_of_way(way, settings), args.engines, uncalibrated=True) for way in WAYS
+    }
+    seeds = range(args.seeds + 1)
+
+    def trials(way: str, temperature: float) -> list[Trial]:
+        chosen = at_temperature(networks[way], temperature)
+        return run_way(material.videos(people, seeds), way, settings, chosen)
+
+    temperature = fit_temperature(*stated(unvetoed(trials(NATIVE, 1.0))))
+    tuned = {way: trials(way, temperature) for way in WAYS}
+    points = operating_points(tuned[NATIVE])
+    shipped = min(points, key=lambda p: abs(p.far_per_minute - args.far)).threshold
+    classifier = networks[NATIVE].classifier
+    args.out.mkdir(parents=True, exist_ok=True)
+    text = calibration_text(classifier.sha256, temperature, shipped, points)
+    (args.out / f"{classifier.name}.toml").write_text(text, encoding="utf-8")
+    curves = {way: Curve(count_trials(t, THRESHOLDS), shipped) for way, t in tuned.items()}
+    said = {way: event_probabilities(t) for way, t in tuned.items()}
+    stem, title = str(args.out / classifier.name), "tuning half of the real videos, events injected"
+    draw_operating_curves(Path(f"{stem}.alarms.png"), curves, title)
+    draw_precision_recall(Path(f"{stem}.precision-recall.png"), curves, title)
+    draw_reliability(Path(f"{stem}.reliability.png"), said, f"{title}\n(T = {temperature:.2f})")
+    print(f"temperature {temperature:.3f}, shipped threshold {shipped:.4f} ({args.far:g}/min)\n")
+    print(describe_points(tuned[NATIVE], points))
+    read = at_temperature(networks[NATIVE], temperature)
+    clips = [w for fps, seconds in ((30.0, 48.0), (60.0, 24.0)) for w in material.clips("tune", fps, seconds)]
+    events = tuned[NATIVE] + run_way(clips, NATIVE, settings, read)
+    quiet = run_way((w for kind in STRESS for w in material.stress(kind)), NATIVE, settings, read)
+    for threshold in (FLOOR, shipped):
+        print("\n" + veto_table(events, quiet, threshold))
+
+
+def main() -> int:
+    """Run; 0 or the exit code of the error."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with faces/ and videos/")
+    parser.add_argument("--cache", type=Path, required=True, help="folder that keeps what was watched")
+    parser.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
+    parser.add_argument("--out", type=Path, default=Path("calibration/score"))
+    parser.add_argument("--classifier", default="auto")
+    parser.add_argument("--engines", type=Path, help="folder of engines (default: the shipped ones)")
+    parser.add_argument("--engine", default="rrdb-light-x4", help="super-resolution engine of the SR row")
+    parser.add_argument("--seeds", type=int, default=6, help="injections per video")
+    parser.add_argument("--far", type=float, default=1.0, help="false alarms a minute that are shipped")
+    parser.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
+    try:
+        calibrate(parser.parse_args())
+    except StreamMerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

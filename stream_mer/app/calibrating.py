@@ -1,0 +1,138 @@
+"""Fits what turns a classifier's scores into decisions: temperature, operating points, which vetoes pay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_mer.app.trial import Trial, count_trials, with_vetoes
+from stream_mer.core.decision import FLOOR
+from stream_mer.core.operating import THRESHOLDS, alarms, bootstrap, recall, threshold_for
+from stream_mer.core.vetoes import DEFAULT, VETOES
+from stream_mer.runtime.calibration import OperatingPoint
+from stream_mer.types import ArrayF64
+
+RATES = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""False alarms a minute whose thresholds are kept."""
+TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(4.0), 93))
+
+
+def stated(trials: Sequence[Trial]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """``(N, 6)`` probabilities of all candidates, labels then none, and whether each was a true event."""
+    rows, true = [], []
+    for trial in trials:
+        for event, truth in trial.matches(FLOOR):
+            if event is not None:
+                rows.append((*event.probabilities, max(1e-9, 1 - event.probability)))
+                true.append(truth is not None)
+    return np.array(rows, np.float64).reshape(-1, 6), np.array(true, bool)
+
+
+def fit_temperature(probabilities: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
+    """What to divide the logits by so that candidates are true as often as they say (least log loss).
+
+    Args:
+        probabilities: ``(N, 6)`` at temperature 1.
+        true: ``(N,)`` whether the candidate was an event.
+    """
+    if not true.any() or true.all():
+        return 1.0
+    odds = np.log(np.maximum(probabilities, 1e-9))
+    losses = []
+    for temperature in TEMPERATURES:
+        heated = np.exp(odds / temperature)
+        p = np.clip(1 - heated[:, 5] / heated.sum(1), 1e-6, 1 - 1e-6)
+        losses.append(-np.mean(np.where(true, np.log(p), np.log(1 - p))))
+    return float(TEMPERATURES[int(np.argmin(losses))])
+
+
+def operating_points(trials: Sequence[Trial], rates: Sequence[float] = RATES) -> tuple[OperatingPoint, ...]:
+    """Thresholds that give so many unmatched events a minute on these trials, each once, strictest first."""
+    table = count_trials(trials, THRESHOLDS)
+    points: list[OperatingPoint] = []
+    for rate in sorted(rates):
+        threshold = threshold_for(table, rate)
+        if points and threshold >= points[-1].threshold:
+            continue
+        found = float(recall(table)[table.at(threshold)])
+        points.append(OperatingPoint(round(threshold, 5), rate, round(found, 4)))
+    return tuple(points)
+
+
+def veto_table(events: Sequence[Trial], quiet: Sequence[Trial], threshold: float) -> str:
+    """What each veto alone takes away: true events, false alarms beside them, alarms in eventless clips.
+
+    Args:
+        events: trials with truth.
+        quiet: trials of clips that hold nothing but what must not be flagged.
+        threshold: probability of a candidate.
+    """
+    lines = [
+        f"| veto (p >= {threshold:.2f}) | true events lost | alarms beside them removed "
+        "| alarms in eventless clips removed | pays |",
+        "|---|---|---|---|---|",
+    ]
+    base, calm = _counts(events, threshold, ()), _counts(quiet, threshold, ())
+    for name in VETOES:
+        one, two = _counts(events, threshold, (name,)), _counts(quiet, threshold, (name,))
+        lost, removed, spared = base[0] - one[0], base[1] - one[1], calm[1] - two[1]
+        pays = "yes" if removed + spared > lost else "no"
+        lines.append(
+            f"| {name} | {lost} of {base[0]} | {removed} of {base[1]} | {spared} of {calm[1]} | {pays} |"
+        )
+    one, two = _counts(events, threshold, DEFAULT), _counts(quiet, threshold, DEFAULT)
+    lines.append(
+        f"| *shipped:* {', '.join(DEFAULT)} | {base[0] - one[0]} of {base[0]} "
+        f"| {base[1] - one[1]} of {base[1]} | {calm[1] - two[1]} of {calm[1]} | |"
+    )
+    return "\n".join(lines)
+
+
+def describe_points(trials: Sequence[Trial], points: Sequence[OperatingPoint]) -> str:
+    """The operating points with their intervals over people, as Markdown."""
+    table = count_trials(trials, THRESHOLDS)
+    found, few = bootstrap(table, recall), bootstrap(table, alarms)
+    lines = ["| threshold | unmatched/min | recall |", "|---|---|---|"]
+    for point in points:
+        k = table.at(point.threshold)
+        lines.append(
+            f"| {point.threshold:.4f} | {alarms(table)[k]:.2f} [{few[0, k]:.2f}, {few[1, k]:.2f}] "
+            f"| {recall(table)[k]:.2f} [{found[0, k]:.2f}, {found[1, k]:.2f}] |"
+        )
+    return "\n".join(lines)
+
+
+def calibration_text(
+    sha256: str, temperature: float, threshold: float, points: Sequence[OperatingPoint]
+) -> str:
+    """The TOML file of a calibration."""
+    head = [
+        "# How the scores of this classifier are to be read; belongs to one network file.",
+        "# Made by scripts/calibrate_score.py on the tuning half of videos.toml.",
+        f'engine_sha256 = "{sha256}"',
+        f"temperature = {temperature:.4f}",
+        f"threshold = {threshold:.5f}",
+    ]
+    for p in points:
+        head += ["", "[[operating_point]]", f"threshold = {p.threshold:.5f}"]
+        head += [f"far_per_minute = {p.far_per_minute:.3f}", f"recall = {p.recall:.4f}"]
+    return "\n".join(head) + "\n"
+
+
+def _counts(trials: Sequence[Trial], threshold: float, active: Sequence[str]) -> tuple[int, int]:
+    rows = [t.count(threshold) for t in with_vetoes(trials, active)]
+    return sum(r[0] for r in rows), sum(r[1] for r in rows)
+
+
+def event_probabilities(trials: Sequence[Trial]) -> tuple[ArrayF64, NDArray[np.bool_]]:
+    """Stated probability and truth of every candidate that no veto stopped."""
+    probabilities, true = stated(trials)
+    return 1 - probabilities[:, 5], true
+
+
+def unvetoed(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials with every veto off."""
+    return [replace(t, vetoes=()) for t in trials]
