@@ -12,7 +12,7 @@ from stream_mer.types import REASONS
 SR_MODES = ("auto", "always", "never")
 DETECTORS = ("auto", "short", "full", "tiled")
 DEVICES = ("auto", "cpu", "cuda")
-BACKENDS = ("auto", "openvino", "onnxruntime")
+BACKENDS = ("auto", "openvino", "onnxruntime", "tensorrt", "tensorrt-rtx")
 
 
 @dataclass(frozen=True, slots=True)

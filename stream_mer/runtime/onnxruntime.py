@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_mer.errors import EngineError
+from stream_mer.runtime.int8 import read_int8
 from stream_mer.runtime.machine import usable_cores
 from stream_mer.runtime.manifest import read_network
 from stream_mer.runtime.schema import Manifest, TensorSpec
@@ -32,7 +33,7 @@ FAILURES = (EPFail, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImp
 
 DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
-PRECISIONS = ("auto", "f32")
+PRECISIONS = ("auto", "f32", "int8")
 QUIET = 3  # errors only; warnings are about optimisations nobody can act on
 
 
@@ -47,7 +48,7 @@ class OnnxRuntimeEngine:
     Args:
         manifest: what to run; its network file is read once and its digest checked.
         device: ``cpu``.
-        precision: ``f32`` or ``auto``, which is the same.
+        precision: ``f32``, ``int8`` if the engine has such a copy, or ``auto``, which is f32.
         threads: inference threads; as many as usable cores if None.
 
     Raises:
@@ -59,10 +60,11 @@ class OnnxRuntimeEngine:
     ) -> None:
         if device.lower() != "cpu" or precision not in PRECISIONS:
             raise EngineError(
-                f"engine {manifest.name}: ONNX Runtime runs on cpu in f32, not on {device} in {precision}\n"
+                f"engine {manifest.name}: ONNX Runtime runs on cpu in f32 or int8, "
+                f"not on {device} in {precision}\n"
                 "use backend openvino for that"
             )
-        network = read_network(manifest)
+        network = read_int8(manifest) if precision == "int8" else read_network(manifest)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = usable_cores() if threads is None else threads
         options.inter_op_num_threads = 1
@@ -82,6 +84,7 @@ class OnnxRuntimeEngine:
         for spec in manifest.outputs:
             _require_port(self._session.get_outputs(), spec, manifest)
         self._manifest = manifest
+        self._precision = "int8" if precision == "int8" else "f32"
 
     @property
     def name(self) -> str:
@@ -93,7 +96,7 @@ class OnnxRuntimeEngine:
 
     @property
     def backend(self) -> str:
-        return "onnxruntime:cpu:f32"
+        return f"onnxruntime:cpu:{self._precision}"
 
     @property
     def manifest(self) -> Manifest:

@@ -11,10 +11,14 @@ from stream_mer.errors import EngineError
 from stream_mer.protocols import Engine
 from stream_mer.runtime.bicubic import BICUBIC, BicubicEngine
 from stream_mer.runtime.bicubic import version as opencv_version
+from stream_mer.runtime.int8 import load_int8
 from stream_mer.runtime.schema import Manifest
 
 BACKENDS: tuple[str, ...] = ("onnxruntime", "openvino")
-"""Libraries that run networks. The first in f32 is the reference the others are compared with."""
+"""Libraries that run networks on the processor. The first in f32 is the reference of all others."""
+
+GPU_BACKENDS: tuple[str, ...] = ("tensorrt", "tensorrt-rtx")
+"""Libraries that run plans built from networks, on NVIDIA GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Way:
 
     Args:
         backend: library, one of ``BACKENDS`` (``opencv`` for bicubic).
-        precision: ``f32``, ``bf16`` (``u8`` for bicubic).
+        precision: ``f32``, ``bf16``, ``int8`` (``u8`` for bicubic).
         version: the library's version; a measurement holds for one only.
         open: builds the engine, in the thread that will use it.
     """
@@ -51,9 +55,10 @@ def open_engine(
 
     Args:
         manifest: which one. The built-in ``bicubic`` takes no notice of the rest.
-        backend: one of ``BACKENDS``; its library is imported only now.
-        device: ``cpu``; OpenVINO also knows ``gpu`` for Intel's.
-        precision: ``f32``, ``bf16`` or ``auto``, which is f32 (``select.choose`` finds what is faster).
+        backend: one of ``BACKENDS`` or ``GPU_BACKENDS``; its library is imported only now.
+        device: ``cpu``; OpenVINO also knows ``gpu`` for Intel's. ``GPU_BACKENDS`` use NVIDIA's anyway.
+        precision: ``f32``, ``bf16``, ``int8`` (of engines that have such a copy) or ``auto``, which is f32
+            (``select.choose`` finds what is faster; a GPU's ``auto`` is ``plans.wish_for``'s).
         threads: inference threads; as many as usable cores if None.
         hint: ``latency`` or ``throughput``, see ``OpenVinoEngine``.
         compiled: folder for OpenVINO's compiled networks, or None.
@@ -63,8 +68,13 @@ def open_engine(
     """
     if manifest.sha256 == BICUBIC.sha256:
         return BicubicEngine()
+    if backend in GPU_BACKENDS:
+        from stream_mer.runtime.plan_cache import PlanCache
+        from stream_mer.runtime.plans import open_plan, wish_for
+
+        return open_plan(wish_for(manifest, backend, precision), PlanCache())
     if backend not in BACKENDS:
-        raise EngineError(f"no backend {backend!r}; there are {', '.join(BACKENDS)}")
+        raise EngineError(f"no backend {backend!r}; there are {', '.join((*BACKENDS, *GPU_BACKENDS))}")
     if find_spec(backend) is None:
         raise EngineError(
             f"backend {backend} is not installed; install it with 'pip install {backend}' "
@@ -109,17 +119,21 @@ def ways_to_run(
             lambda: open_engine(manifest, backend=library, device=device, precision=kind, threads=threads),
         )
 
-    found = []
+    found, quantised = [], load_int8(manifest) is not None
     if find_spec("onnxruntime") is not None and device.lower() == "cpu":
         from stream_mer.runtime import onnxruntime
 
         found.append(way("onnxruntime", "f32", onnxruntime.version()))
+        if quantised:
+            found.append(way("onnxruntime", "int8", onnxruntime.version()))
     if find_spec("openvino") is not None:
         from stream_mer.runtime import openvino
 
         found.append(way("openvino", "f32", openvino.version()))
         if openvino.bf16_available(device):
             found.append(way("openvino", "bf16", openvino.version()))
+        if quantised and device.lower() == "cpu":
+            found.append(way("openvino", "int8", openvino.version()))
     return tuple(
         one
         for one in found

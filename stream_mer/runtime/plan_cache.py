@@ -1,0 +1,210 @@
+"""Keeps built plans in the user's cache folder, each with a page that says exactly what it fits.
+
+A plan belongs to one network, one library version, one kind of GPU and one set of flags; all of them
+are in its name's digest, so a plan that does not fit is never found, and one that was copied here by
+hand is refused by its page.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from stream_mer.errors import EngineError, OutputError
+from stream_mer.runtime.machine import cache_dir
+from stream_mer.runtime.plan_build import BuiltPlan, PlanRequest
+
+PORTABLE = "ampere+"
+"""Compute capability of a TensorRT-RTX plan that is finished on whatever GPU loads it."""
+
+KEY_DIGITS = 16
+DECIDING = ("typed_sha256", "backend", "version", "capability", "system", "precision", "flags")
+"""Fields of a page that decide whether a plan fits; the key is their digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanManifest:
+    """The page beside a plan: what it is and what it fits.
+
+    Args:
+        engine: name of the network.
+        network_sha256: of the f32 ``model.onnx`` it descends from.
+        typed_sha256: of the typed or Q/DQ network that was built.
+        backend: ``tensorrt`` or ``tensorrt-rtx``.
+        version: of that library.
+        capability: compute capability, ``sm90``, or ``PORTABLE``.
+        system: operating system and processor.
+        precision: of the plan.
+        flags: the rest of the request, as text.
+        batches: largest batch of each profile.
+        plan_sha256: of the plan file.
+        seconds: that building took.
+        parity: the verdict of the gate against the CPU in f32; empty until it was run on a GPU.
+        passed: whether the gate let it through; None until then.
+    """
+
+    engine: str
+    network_sha256: str
+    typed_sha256: str
+    backend: str
+    version: str
+    capability: str
+    system: str
+    precision: str
+    flags: str
+    batches: tuple[int, ...]
+    plan_sha256: str = ""
+    seconds: float = 0.0
+    parity: str = ""
+    passed: bool | None = None
+
+    @property
+    def key(self) -> str:
+        """Digest of everything that decides whether the plan fits."""
+        return sha256("|".join(getattr(self, name) for name in DECIDING).encode()).hexdigest()[:KEY_DIGITS]
+
+    @property
+    def stem(self) -> str:
+        """File name without ending."""
+        return f"{self.engine}-{self.precision}-{self.capability}-{self.key}".replace("+", "")
+
+
+def describe_system() -> str:
+    """Operating system and processor kind; a plan works on one of them only."""
+    return f"{platform.system()} {platform.machine()}"
+
+
+def describe_flags(request: PlanRequest) -> str:
+    """Everything in a request but precision and target, in one line."""
+    profiles = " ".join("-".join(str(size) for size in profile) for profile in request.profiles)
+    return f"profiles {profiles}, tf32 {'on' if request.tf32 else 'off'}, level {request.level}"
+
+
+class PlanCache:
+    """Plans and timing caches in one folder; deleting it costs only building again.
+
+    Args:
+        folder: where; the user's cache folder if None.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = cache_dir() / "plans" if folder is None else folder
+
+    def path(self, manifest: PlanManifest) -> Path:
+        """Where that plan lies or would lie."""
+        return self.folder / f"{manifest.stem}.plan"
+
+    def find(self, wanted: PlanManifest) -> PlanManifest | None:
+        """The page of the plan that fits ``wanted``, or None if there is none yet.
+
+        Raises:
+            EngineError: there is one but its page is for something else, or cannot be read.
+        """
+        page = self.path(wanted).with_suffix(".json")
+        if not page.is_file() or not self.path(wanted).is_file():
+            return None
+        found = read_page(page)
+        differing = [
+            f"{name} {getattr(found, name)!r} is not {getattr(wanted, name)!r}"
+            for name in DECIDING
+            if getattr(found, name) != getattr(wanted, name)
+        ]
+        if differing:
+            raise EngineError(f"plan {page.stem} does not fit here: {differing[0]}\n{rebuild_hint(wanted)}")
+        return found
+
+    def read(self, manifest: PlanManifest) -> bytes:
+        """The plan's bytes, if they are still those that were built.
+
+        Raises:
+            EngineError: missing or altered.
+        """
+        path = self.path(manifest)
+        try:
+            plan = path.read_bytes()
+        except OSError as error:
+            raise EngineError(f"plan {path}: {error.strerror}\n{rebuild_hint(manifest)}") from error
+        digest = sha256(plan).hexdigest()
+        if digest != manifest.plan_sha256:
+            raise EngineError(
+                f"plan {path.name} has sha256 {digest[:12]}, its page says {manifest.plan_sha256[:12]}: "
+                f"it is damaged or not the one that was built\n{rebuild_hint(manifest)}"
+            )
+        return plan
+
+    def keep(self, wanted: PlanManifest, built: BuiltPlan) -> PlanManifest:
+        """Write plan, page and timing cache; each file appears whole or not at all.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        digest = sha256(built.plan).hexdigest()
+        manifest = replace(
+            wanted, plan_sha256=digest, seconds=round(built.seconds, 3), parity="", passed=None
+        )
+        self._write(self.path(manifest), built.plan)
+        if built.timing:
+            self._write(self._timing(manifest), built.timing)
+        self.note(manifest)
+        return manifest
+
+    def note(self, manifest: PlanManifest) -> None:
+        """Write the page again, e.g. after the parity gate."""
+        text = json.dumps(asdict(manifest), indent=1, sort_keys=True)
+        self._write(self.path(manifest).with_suffix(".json"), text.encode())
+
+    def timing(self, manifest: PlanManifest) -> bytes:
+        """Timing cache of earlier builds with this library on this kind of GPU; empty if none."""
+        try:
+            return self._timing(manifest).read_bytes()
+        except OSError:
+            return b""
+
+    def pages(self) -> tuple[PlanManifest, ...]:
+        """Every page, by name.
+
+        Raises:
+            EngineError: one cannot be read.
+        """
+        return tuple(read_page(page) for page in sorted(self.folder.glob("*.json")))
+
+    def _timing(self, manifest: PlanManifest) -> Path:
+        return self.folder / f"{manifest.backend}-{manifest.version}-{manifest.capability}.timing"
+
+    def _write(self, path: Path, content: bytes) -> None:
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(content)
+            partial.replace(path)
+        except OSError as error:
+            raise OutputError(f"plan {path}: {error.strerror}; free space or give --cache DIR") from error
+
+
+def read_page(page: Path) -> PlanManifest:
+    """A plan's page.
+
+    Raises:
+        EngineError: not readable as one.
+    """
+    try:
+        content: dict[str, Any] = json.loads(page.read_text(encoding="utf-8"))
+        known = {one.name for one in fields(PlanManifest)}
+        if set(content) != known:
+            raise ValueError("other fields than this version writes")
+        return PlanManifest(**{**content, "batches": tuple(content["batches"])})
+    except (OSError, ValueError, TypeError) as error:
+        raise EngineError(f"plan page {page}: {error}; delete it and build again") from error
+
+
+def rebuild_hint(manifest: PlanManifest) -> str:
+    """What to do about a plan that is no good, as one line."""
+    return (
+        f"build it again: stream-mer engines build --engine {manifest.engine} "
+        f"--backend {manifest.backend} --precision {manifest.precision} --force"
+    )
