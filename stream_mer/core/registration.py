@@ -2,7 +2,9 @@
 
 Robust inverse-compositional Gauss-Newton over a similarity, a gain and an offset of brightness. Only
 skin that moves with the skull is looked at: eyes, brows and mouth are masked, so that what they do
-stays in the crop. Everything here is a pure function of pixels and poses; policy is in ``keyframes``.
+stays in the crop; and skin beside a place that does not look as it should (a lid that closes, a lip
+that lifts, and what a codec smears of them) counts less. Everything here is a pure function of pixels
+and poses; policy is in ``keyframes``.
 
 Source: Baker & Matthews 2004 (inverse composition), the mask and the robust weights from our own
 measurements (scripts/bench_crop.py).
@@ -30,7 +32,7 @@ PIVOT = (64.0, 48.0)
 """About where the rigid skin has its middle; unknowns are counted from here so that they hardly mix."""
 REACH = 32.0
 """Canonical px at which rotation and scale are weighed against translation."""
-MAX_ITERATIONS = 8
+MAX_ITERATIONS = 10
 STOP_PX = 0.004
 TURN_LIMIT = 9.0
 """Canonical px at ``TURN_REACH``: a turn of 37 degrees against the key frame."""
@@ -40,13 +42,22 @@ _DIAGONAL = np.diag_indices(8)
 _RIDGE = np.array([0, 0, 0, 0, 0, 0, 1, 1], np.float64)
 SIGMA_FLOOR = 0.5
 """Grey levels; residuals are never judged finer than this."""
+ROUGH_STOP_PX = 0.02
+"""Step, canonical px, below which the pose is good enough to see what else has moved."""
+NEAR_CELLS = 4.0
+"""How far around itself, as a Gaussian's sigma, a part that moves on its own is distrusted."""
+MOVED_RATIO = 2.0
+"""A place counts half where its squared motion is this many times the median's."""
+ENERGY_FLOOR = 20.0
+"""Squared grey levels a cell; smoother places say nothing about motion."""
 
 
 def _rigid_mask() -> NDArray[np.bool_]:
     """Grid points on skin that only the skull moves."""
     centre = (np.arange(GRID) + 0.5) * CELL
     u, v = np.meshgrid(centre, centre)
-    mask = (np.abs(u - 64) < 39) & (v > 14) & (v < 76)
+    mask = (np.abs(u - 64) < 46) & (v > 8) & (v < 76)
+    mask &= (np.abs(u - 64) > 20) | (v < 72)  # the lip lifts the nostrils
     for eye in (44.0, 84.0):
         mask &= ((u - eye) / 11) ** 2 + ((v - 46) / 8) ** 2 > 1
         mask &= ~((np.abs(u - eye) < 15) & (v > 24) & (v < 40))
@@ -56,32 +67,42 @@ def _rigid_mask() -> NDArray[np.bool_]:
 RIGID_MASK = _rigid_mask()
 _INDEX = np.flatnonzero(RIGID_MASK)
 _INDEX = _INDEX[: len(_INDEX) // 32 * 32]  # whole rows of 32 points
-_U = ((_INDEX % GRID + 0.5) * CELL).astype(np.float32)
-_V = ((_INDEX // GRID + 0.5) * CELL).astype(np.float32)
+_CENTRES = ((np.arange(GRID) + 0.5) * CELL).astype(np.float32)
+_ALL_U, _ALL_V = np.meshgrid(_CENTRES, _CENTRES)
+_U, _V = _ALL_U.ravel()[_INDEX], _ALL_V.ravel()[_INDEX]
 
 
 def _depth(u: ArrayF32, v: ArrayF32) -> ArrayF32:
-    """Height of an average face over the plane through eyes and mouth, canonical px (1 px = 1.6 mm).
+    """Height of an average face over the mean of its rigid points, canonical px (1 px = 1.6 mm).
 
-    Source: an ellipsoid and a nose with the measures of a mean adult head.
+    Eye corners, bridge of the nose and cheeks have mean height zero, so that the crop of a head that
+    turns stays with them. Source: an ellipsoid and a nose with the measures of a mean adult head.
     """
-    head = 52 * np.sqrt(1 - ((u - 64) / 62) ** 2 - ((v - 60) / 85) ** 2)
+    head = 52 * np.sqrt(np.maximum(1 - ((u - 64) / 62) ** 2 - ((v - 60) / 85) ** 2, 0.02))
     nose = 11 * np.exp(-(((u - 64) / 8) ** 2) - ((v - 66) / 11) ** 2)
-    return np.asarray(head + nose - 47, np.float32)
+    return np.asarray(head + nose - 49.5, np.float32)
 
 
-_Z = _depth(_U, _V)
+_ALL_Z = _depth(_ALL_U, _ALL_V)
+_Z = _ALL_Z.ravel()[_INDEX]
 TURN_REACH = 15.0
 """Depth, canonical px, at which a turn of the head is weighed against translation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What the rigid skin looked like: grey values ``(N,)``, how they change ``(N, 8)``, their mean."""
+    """What a face looked like.
+
+    Of the rigid skin the grey values ``(N,)``, how they change ``(N, 8)`` and their mean; of the whole
+    face the ``picture`` and how much of a motion would show around each place (``energy``, squared grey
+    levels a cell), both ``(GRID, GRID)``.
+    """
 
     values: ArrayF32
     jacobian: ArrayF32
     mean: float
+    picture: ArrayF32
+    energy: ArrayF32
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +155,20 @@ def key_frame(patch: Patch, pose: Similarity) -> KeyFrame:
 
 def _template(patch: Patch, pose: Similarity) -> Template:
     picture = resample(patch, pose, GRID)
-    du = np.gradient(picture, CELL, axis=1).ravel()[_INDEX]
-    dv = np.gradient(picture, CELL, axis=0).ravel()[_INDEX]
+    gu, gv = np.gradient(picture, axis=1), np.gradient(picture, axis=0)
+    du, dv = gu.ravel()[_INDEX] / CELL, gv.ravel()[_INDEX] / CELL
     values = picture.ravel()[_INDEX]
     ru, rv = (_U - PIVOT[0]) / REACH, (_V - PIVOT[1]) / REACH
     rz = _Z / TURN_REACH
     rigid = [du * ru + dv * rv, dv * ru - du * rv, du, dv]
     columns = [*rigid, values - values.mean(), np.ones_like(du), du * rz, dv * rz]
-    return Template(values, np.stack(columns, 1).astype(np.float32), float(values.mean()))
+    jacobian = np.stack(columns, 1).astype(np.float32)
+    energy = _around(gu**2 + gv**2) + ENERGY_FLOOR
+    return Template(values, jacobian, float(values.mean()), picture, energy)
+
+
+def _around(picture: ArrayF32) -> ArrayF32:
+    return smoothed(Patch(picture, 0.0, 0.0, 1.0), NEAR_CELLS).pixels
 
 
 def register(patch: Patch, key: Template, start: Similarity, turn: tuple[float, float] = (0.0, 0.0)) -> Fit:
@@ -155,13 +182,15 @@ def register(patch: Patch, key: Template, start: Similarity, turn: tuple[float, 
     """
     pose, gain, offset, converged = start, np.float32(1.0), np.float32(0.0), False
     yaw, pitch = turn
-    inside = _inside(patch, pose)
+    inside, trust = _inside(patch, pose), None
     values = _values(patch, pose, yaw, pitch)
     for _ in range(MAX_ITERATIONS):
         residual = values - gain * key.values - offset
         weights = _robust(residual)
         if inside is not None:
             weights *= inside
+        if trust is not None:
+            weights *= trust
         weighted = key.jacobian * weights[:, None]
         normal = (weighted.T @ key.jacobian).astype(np.float64)
         aim = (weighted.T @ residual).astype(np.float64)
@@ -177,18 +206,32 @@ def register(patch: Patch, key: Template, start: Similarity, turn: tuple[float, 
         values = _values(patch, pose, yaw, pitch)
         if not 0.2 < gain < 5:
             break
-        if np.abs(motion[:4]).max() < STOP_PX:
+        moved = np.abs(motion[:4]).max()
+        if moved < STOP_PX and trust is not None:
             converged = True
             break
+        if moved < ROUGH_STOP_PX and trust is None:
+            seen = gather(patch, pose, *_turned(_ALL_U, _ALL_V, _ALL_Z, yaw, pitch))
+            trust = _trust(seen - gain * key.picture - offset, key.energy)
     inside = _inside(patch, pose)
     share = 1.0 if inside is None else float(inside.mean())
     return Fit(pose, (yaw, pitch), correlation(values, key.values, inside), share, converged)
 
 
 def _values(patch: Patch, pose: Similarity, yaw: float, pitch: float) -> ArrayF32:
-    u = _U + _Z * np.float32(yaw / TURN_REACH)
-    v = _V + _Z * np.float32(pitch / TURN_REACH)
+    u, v = _turned(_U, _V, _Z, yaw, pitch)
     return gather(patch, pose, u.reshape(-1, 32), v.reshape(-1, 32)).ravel()
+
+
+def _turned(u: ArrayF32, v: ArrayF32, z: ArrayF32, yaw: float, pitch: float) -> tuple[ArrayF32, ArrayF32]:
+    return u + z * np.float32(yaw / TURN_REACH), v + z * np.float32(pitch / TURN_REACH)
+
+
+def _trust(residual: ArrayF32, energy: ArrayF32) -> ArrayF32:
+    """Weights of the rigid skin, 0..1: small where something nearby, on it or not, moves on its own."""
+    motion = (_around(residual**2) / energy).ravel()[_INDEX]
+    ratio = motion / max(MOVED_RATIO * float(np.median(motion)), 1e-4)
+    return np.asarray(1 / (1 + ratio**2), np.float32)
 
 
 def correlation(x: ArrayF32, y: ArrayF32, inside: ArrayF32 | None = None) -> float:
