@@ -6,10 +6,14 @@
 milliseconds a face, as Markdown; REPORT receives the same (sr.md) and a comparison sheet (sr.png:
 LR, bicubic, engines, HR), which shows people and is not to be committed.
 
-    python scripts/evaluate.py spotting VIDEO... --engine rrdb-light-x4 --out spotting.md
+    python scripts/evaluate.py sr-auto --data DATA --cache CLIPS --out sr-auto.md
 
-``spotting`` runs the product over real videos, as they are and with micro-expressions injected, and
-prints false events a minute and recall (IoU >= 0.5) for native, LR + bicubic and LR + SR faces.
+``sr-auto`` prints motion fidelity and spotting of native, LR + bicubic and LR + SR faces 48 to 160 px wide.
+
+    python scripts/evaluate.py spotting --data DATA --cache KEPT --part final --out REPORT
+
+``spotting`` judges real videos (as they are, and with micro-expressions injected) and synthetic clips:
+recall, false events a minute, F1 at IoU 0.5, for native, LR + bicubic and LR + SR faces and a baseline.
 
     python scripts/evaluate.py doctor --dataset casme2 --root CASME2
 
@@ -27,7 +31,7 @@ from typing import Any
 
 from stream_mer.errors import ConfigError, StreamMerError
 
-KINDS = ("sr", "spotting", "doctor")
+KINDS = ("sr", "sr-auto", "spotting", "doctor")
 """Each is a file beside this one, ``evaluate_<kind>.py``; only the one asked for is imported."""
 
 
@@ -43,7 +47,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _module(kind: str) -> Any:
     try:
-        return importlib.import_module(f"evaluate_{kind}")
+        return importlib.import_module(f"evaluate_{kind.replace('-', '_')}")
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"evaluate {kind} needs {error.name}, which is not installed\n"

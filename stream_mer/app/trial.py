@@ -17,6 +17,7 @@ from stream_mer.app.networks import Networks
 from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR, Candidate, Judge
+from stream_mer.core.flow_spotting import FlowSpotter
 from stream_mer.core.metrics import match_intervals
 from stream_mer.core.operating import CountTable
 from stream_mer.core.tally import Tally
@@ -89,6 +90,22 @@ def run_way(watched: Iterable[Watched], way: str, settings: Settings, networks: 
     """Trials of all videos, shown in one of ``WAYS``; the networks are those of that way."""
     chosen = settings_of_way(way, settings)
     return [run_trial(one, chosen, networks) for one in watched]
+
+
+def run_flow(watched: Iterable[Watched], settings: Settings) -> list[Trial]:
+    """Trials of the spotter that learnt nothing, on native crops."""
+    trials = []
+    for one in watched:
+        spotter = FlowSpotter(
+            one.info.name, round(settings.min_duration_s * 1e9), round(settings.max_duration_s * 1e9)
+        )
+        found = tuple(
+            Candidate(event, None, item.frame.pts_ns)
+            for item in one.frames
+            for event in spotter.push(item.crops)
+        )
+        trials.append(Trial(one.name, one.person, one.minutes, 1.0, one.truth, found))
+    return trials
 
 
 def settings_of_way(way: str, settings: Settings) -> Settings:
