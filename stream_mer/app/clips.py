@@ -10,14 +10,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from stream_mer.app.outputs import require_writable
 from stream_mer.app.portraits import astronaut, read_portraits
-from stream_mer.app.recorded import require_writable
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, OutputError
 from stream_mer.sinks.summary import write_text
 from stream_mer.sinks.video import VideoWriter
 from stream_mer.synth.clip import iterate_clip, truth_of
+from stream_mer.synth.dense import encoded_png
 from stream_mer.synth.plan import ClipPlan
+from stream_mer.synth.pulse import Version
+from stream_mer.synth.sheet import contact_sheet
 from stream_mer.synth.spec import ClipSpec
+from stream_mer.types import ImageU8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,12 @@ class SynthOptions:
     face_px: float
     seed: int
     assets: Path | None
+    sheet: bool = False
+    version: Version = "train"
 
 
 def make_clips(options: SynthOptions) -> int:
-    """Write ``clip_<number>_<person>.mp4`` and ``.json`` into ``options.out``.
+    """Write ``clip_<number>_<person>.mp4`` and ``.json`` (and a sheet as ``.png``) into ``options.out``.
 
     Raises:
         ConfigError: a number out of range.
@@ -48,7 +54,12 @@ def make_clips(options: SynthOptions) -> int:
         raise ConfigError(f"--seed {options.seed} is negative.\nGive 0 or more.")
     side = round(max(320.0, options.face_px * 2.5) / 16) * 16
     spec = ClipSpec(
-        duration_s=options.seconds, fps=options.fps, width=side, height=side, face_px=options.face_px
+        duration_s=options.seconds,
+        fps=options.fps,
+        width=side,
+        height=side,
+        face_px=options.face_px,
+        version=options.version,
     )
     require_writable(options.out)
     people = (
@@ -70,6 +81,9 @@ def make_clips(options: SynthOptions) -> int:
         finally:
             writer.close()
         _write_truth(path, person.name, plan)
+        if options.sheet:
+            sheet = contact_sheet(person.rgb, person.mesh, options.seed + number, options.version)
+            _write_picture(path.with_suffix(".png"), sheet)
         events += len(plan.events)
     print(f"{options.clips} clips of {len(people)} people, {events} micro-expressions -> {options.out}")
     return 0
@@ -78,3 +92,10 @@ def make_clips(options: SynthOptions) -> int:
 def _write_truth(path: Path, person: str, plan: ClipPlan) -> None:
     truth = {"clip": path.name, "subject": person, **truth_of(plan)}
     write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
+
+
+def _write_picture(path: Path, rgb: ImageU8) -> None:
+    try:
+        path.write_bytes(encoded_png(rgb))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -112,6 +112,7 @@ def inject_into(
     *,
     durations_s: tuple[float, float],
     peaks: tuple[float, float],
+    rate: float = EVENT_RATE,
     version: Version = "test",
 ) -> InjectedSource:
     """Open a recording with events drawn at random into it.
@@ -123,6 +124,7 @@ def inject_into(
         seed: the same seed injects the same.
         durations_s: shortest and longest event; the shortest is raised to what the frame rate shows.
         peaks: smallest and largest peak displacement, face widths.
+        rate: events a minute.
         version: family of warps and pulses; 'test' differs from what trains.
 
     Raises:
@@ -135,7 +137,7 @@ def inject_into(
     events = draw_injections(
         seed,
         info.duration_s or 10.0,
-        EVENT_RATE,
+        rate,
         durations_s=(low, durations_s[1]),
         peaks=peaks,
         version=version,

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from stream_mer.cli.flags import Verbs, add_verb
+from stream_mer.errors import ConfigError
 
 
 def add(verbs: Verbs) -> None:
@@ -15,11 +16,21 @@ def add(verbs: Verbs) -> None:
     synth.add_argument(
         "--portraits", type=Path, help="folder of portraits; default the astronaut of the demo"
     )
-    synth.add_argument("--clips", type=int, default=4)
-    synth.add_argument("--seconds", type=float, default=6.0)
-    synth.add_argument("--fps", type=float, default=60.0)
-    synth.add_argument("--face-px", type=float, default=120.0)
+    synth.add_argument(
+        "--into", type=Path, metavar="VIDEO", help="inject micro-expressions into the face of this recording"
+    )
+    synth.add_argument("--clips", type=int, help="how many clips; default 4")
+    synth.add_argument("--seconds", type=float, help="length of a clip; default 6")
+    synth.add_argument("--fps", type=float, help="frame rate of a clip; default 60")
+    synth.add_argument("--face-px", type=float, help="width of the face; default 120")
+    synth.add_argument("--sheet", action="store_true", help="also a contact sheet of every class, as PNG")
+    synth.add_argument("--rate", type=float, help="events a minute with --into; default 20")
     synth.add_argument("--seed", type=int, default=0)
+    synth.add_argument(
+        "--version",
+        choices=("train", "test"),
+        help="family of warps and pulses; default train, with --into test",
+    )
     synth.add_argument(
         "--assets", type=Path, help="folder with the model files, for machines without network"
     )
@@ -27,9 +38,35 @@ def add(verbs: Verbs) -> None:
 
 def _synth(args: argparse.Namespace) -> int:
     from stream_mer.app.clips import SynthOptions, make_clips
+    from stream_mer.app.into import IntoOptions, inject_video
+    from stream_mer.synth.pulse import Version
 
+    if args.into is not None:
+        _without(args, "--into", ("portraits", "clips", "seconds", "fps", "face_px", "sheet"))
+        rate = 20.0 if args.rate is None else args.rate
+        version: Version = args.version or "test"
+        return inject_video(
+            IntoOptions(args.into, args.out, args.seed, rate, (0.04, 0.2), args.assets, version)
+        )
+    _without(args, "synth without --into", ("rate",))
     return make_clips(
         SynthOptions(
-            args.out, args.portraits, args.clips, args.seconds, args.fps, args.face_px, args.seed, args.assets
+            args.out,
+            args.portraits,
+            4 if args.clips is None else args.clips,
+            6.0 if args.seconds is None else args.seconds,
+            60.0 if args.fps is None else args.fps,
+            120.0 if args.face_px is None else args.face_px,
+            args.seed,
+            args.assets,
+            args.sheet,
+            args.version or "train",
         )
     )
+
+
+def _without(args: argparse.Namespace, mode: str, names: tuple[str, ...]) -> None:
+    """Flags that would be ignored are an error, not a surprise."""
+    for name in names:
+        if getattr(args, name) not in (None, False):
+            raise ConfigError(f"{mode} takes no --{name.replace('_', '-')}.\nLeave it out.")

@@ -132,3 +132,19 @@ def decoded_png(data: bytes) -> ImageU8:
         raise ValueError(f"{len(data)} bytes are no PNG picture")
     rgb: ImageU8 = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return rgb
+
+
+def encoded_png(rgb: ImageU8) -> bytes:
+    """An RGB picture as a PNG file's bytes."""
+    done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise ValueError(f"a picture of shape {rgb.shape} cannot be written as PNG")
+    return data.tobytes()
+
+
+def lettered(rgb: ImageU8, words: str) -> ImageU8:
+    """The picture with small yellow words in its upper left corner."""
+    out = rgb.copy()
+    for colour, width in (((0, 0, 0), 3), ((255, 230, 60), 1)):
+        cv2.putText(out, words, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, width, cv2.LINE_AA)
+    return out

@@ -1,0 +1,115 @@
+"""``stream-mer synth --into``: a recording with micro-expressions in its face, and the truth about them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from stream_mer.app.compose import DetectorFactory
+from stream_mer.app.injection import InjectedSource, inject_into
+from stream_mer.app.outputs import require_writable
+from stream_mer.app.portraits import MESH
+from stream_mer.config import Settings
+from stream_mer.errors import ConfigError, SourceError
+from stream_mer.runtime.assets import AssetStore
+from stream_mer.runtime.openvino import OpenVinoEngine
+from stream_mer.sinks.summary import write_text
+from stream_mer.sinks.video import VideoWriter
+from stream_mer.synth.pulse import Version
+
+PEAKS = (0.005, 0.03)
+"""Peak displacements drawn, face widths."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntoOptions:
+    """The flags of ``synth --into``."""
+
+    video: Path
+    out: Path
+    seed: int
+    rate: float
+    durations_s: tuple[float, float]
+    assets: Path | None
+    version: Version = "test"
+
+
+def inject_video(options: IntoOptions) -> int:
+    """Write ``<stem>_injected.mp4`` and ``.json`` into ``options.out``.
+
+    The truth lists under ``events`` what was wholly visible, and under ``partly_visible`` what began or
+    ended while no face was seen.
+
+    Raises:
+        ConfigError: a number out of range.
+        SourceError: the video cannot be read, or shows no face for long enough.
+        OutputError: the folder or the disk refuses.
+    """
+    if options.seed < 0:
+        raise ConfigError(f"--seed {options.seed} is negative.\nGive 0 or more.")
+    if not 0 < options.rate <= 120:
+        raise ConfigError(f"--rate {options.rate:g} events a minute: more than 0 and at most 120 fit.")
+    path = options.out / f"{options.video.stem}_injected.mp4"
+    if path.resolve() == options.video.resolve():
+        raise ConfigError(f"--out would overwrite {options.video}.\nChoose another folder.")
+    store = AssetStore(options.assets)
+    detectors = DetectorFactory(Settings(assets=options.assets), store)
+    engine = OpenVinoEngine.from_file(store.path(MESH), threads=1)
+    try:
+        source = inject_into(
+            options.video,
+            detectors.build,
+            engine.run,
+            options.seed,
+            durations_s=options.durations_s,
+            peaks=PEAKS,
+            rate=options.rate,
+            version=options.version,
+        )
+        try:
+            require_writable(options.out)
+            _copy(source, path)
+        finally:
+            source.close()
+    finally:
+        engine.close()
+    events = source.truth()
+    if not events:
+        path.unlink(missing_ok=True)
+        raise SourceError(
+            f"{options.video}: no face was seen long enough for an event, so nothing was injected.\n"
+            "Use a longer video, one clear face of 40 px or more, or a higher --rate."
+        )
+    truth = {
+        "clip": path.name,
+        "source": options.video.name,
+        "seed": options.seed,
+        "version": options.version,
+        "pts_ns": [pts_ns for pts_ns, _ in source.seen],
+        "face": [face for _, face in source.seen],
+        "events": [asdict(event) for event in events],
+        "partly_visible": [asdict(e) for e in source.injector.events if e not in events],
+    }
+    write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
+    print(f"{len(events)} micro-expressions in {len(source.seen)} frames -> {path}")
+    return 0
+
+
+def _copy(source: InjectedSource, path: Path) -> None:
+    info = source.info
+    frames = round((info.duration_s or 0) * (info.fps_nominal or 25)) or None
+    shown = track(source, "frames", frames, console=Console(stderr=True), transient=True)
+    writer: VideoWriter | None = None
+    try:
+        for frame in shown:
+            if writer is None:
+                height, width = frame.rgb.shape[:2]
+                writer = VideoWriter(path, width, height, fps_hint=info.fps_nominal, threads=0)
+            writer.write(frame.rgb, frame.pts_ns)
+    finally:
+        if writer is not None:
+            writer.close()

@@ -1,0 +1,95 @@
+"""``synth --into``: a recording with events in it, exact truth, and clean usage errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_mer.capture.pyav import PyAvSource
+from stream_mer.cli import main
+
+
+def test_events_go_into_the_face_and_the_truth_beside_it(
+    videos: Path, assets_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = videos / "grid_bbaf2n.mpg"
+    truths, films = [], []
+    for run, seed in enumerate(("3", "3", "4")):
+        out = tmp_path / str(run)
+        flags = ["--rate", "60", "--seed", seed, "--assets", str(assets_dir)]
+        assert main(["synth", "--into", str(video), "--out", str(out), *flags]) == 0
+        assert "micro-expressions in 75 frames" in capsys.readouterr().out
+        truths.append(json.loads((out / "grid_bbaf2n_injected.json").read_text()))
+        films.append(list(PyAvSource(out / "grid_bbaf2n_injected.mp4")))
+    assert truths[0] == truths[1]
+    assert truths[0]["events"] != truths[2]["events"]
+    times = np.array(truths[0]["pts_ns"])
+    assert np.array_equal(times, [f.pts_ns for f in PyAvSource(video)])
+    assert np.abs(np.array([f.pts_ns for f in films[0]]) - times).max() < 20_000
+    change = np.array(
+        [
+            _strongest_block(a.rgb.astype(int) - b.rgb.astype(int))
+            for a, b in zip(films[0], films[2], strict=True)
+        ]
+    )
+    events = (
+        truths[0]["events"] + truths[0]["partly_visible"] + truths[2]["events"] + truths[2]["partly_visible"]
+    )
+    first = min(e["onset_ns"] for e in events)
+    assert (change[times < first] == 0).all()  # from there on the codec carries differences along
+    assert truths[0]["events"]
+    for event in truths[0]["events"]:
+        apex = int(np.abs(times - event["apex_ns"]).argmin())
+        assert change[apex] > 1.5, event
+        assert event["onset_ns"] < event["apex_ns"] < event["offset_ns"]
+        assert event["offset_ns"] - event["onset_ns"] >= 3 * 40_000_000 * 0.99  # three frames at 25 fps
+
+
+def _strongest_block(difference: np.ndarray) -> float:
+    """Largest mean change of an 8x8 block: a motion of the mouth is small in the whole picture."""
+    rows, columns = (n // 8 for n in difference.shape[:2])
+    blocks = np.abs(difference).mean(2)[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8)
+    return float(blocks.mean((1, 3)).max())
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (["--into", "nowhere.mp4"], 3, "no such file"),
+        (["--into", "nowhere.mp4", "--fps", "30"], 2, "takes no --fps"),
+        (["--into", "nowhere.mp4", "--sheet"], 2, "takes no --sheet"),
+        (["--into", "nowhere.mp4", "--rate", "0"], 2, "--rate 0"),
+        (["--into", "nowhere.mp4", "--seed", "-1"], 2, "--seed -1"),
+        (["--rate", "5"], 2, "takes no --rate"),
+    ],
+)
+def test_usage_errors_are_short(
+    flags: list[str],
+    code: int,
+    words: str,
+    assets_dir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["synth", "--out", str(tmp_path / "out"), "--assets", str(assets_dir), *flags]) == code
+    message = capsys.readouterr().err
+    assert words in message
+    assert len(message.strip().splitlines()) <= 3
+
+
+def test_video_without_face_is_said_and_leaves_nothing(
+    videos: Path, assets_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = str(videos / "no_face.mp4")
+    assert main(["synth", "--into", video, "--out", str(tmp_path), "--assets", str(assets_dir)]) == 3
+    assert "no face was seen long enough" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sheet_beside_the_clip(tmp_path: Path) -> None:
+    few = ["--clips", "1", "--seconds", "0.5", "--fps", "25", "--sheet"]
+    assert main(["synth", "--out", str(tmp_path), *few]) == 0
+    assert {f.suffix for f in tmp_path.iterdir()} == {".mp4", ".json", ".png"}
