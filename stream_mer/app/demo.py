@@ -14,7 +14,8 @@ from rich.progress import track
 from rich.table import Table
 
 from stream_mer.app.console import console
-from stream_mer.app.recorded import process, require_writable
+from stream_mer.app.outputs import require_writable
+from stream_mer.app.recorded import process
 from stream_mer.config import Settings
 from stream_mer.core.metrics import count_spotting, match_intervals
 from stream_mer.sinks.event_log import read_events

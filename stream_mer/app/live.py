@@ -13,7 +13,7 @@ from pathlib import Path
 from stream_mer.app.compose import DetectorFactory, build_plan, threshold_of
 from stream_mer.app.dashboard import dashboard
 from stream_mer.app.networks import pick_networks
-from stream_mer.app.recorded import (
+from stream_mer.app.outputs import (
     recording_sinks,
     remove_outputs,
     require_writable,

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from stream_mer.app.compose import DetectorFactory, build_plan, threshold_of
+from stream_mer import __version__
+from stream_mer.app.archive import Archive, Spread, Status
+from stream_mer.app.compose import DetectorFactory, threshold_of
+from stream_mer.app.inputs import Input, expand, name_outputs
 from stream_mer.app.networks import Networks, pick_networks
-from stream_mer.app.sources import OUTPUTS, expand_inputs, open_source, require_apart
+from stream_mer.app.outputs import recording_sinks, require_writable, say
+from stream_mer.app.pieces import FrameReport, Piece, Unfinished, judge, overlay_part, work
+from stream_mer.app.status import Board
+from stream_mer.capture.index import claimed_frames
 from stream_mer.config import Settings
-from stream_mer.errors import OutputError, SourceError, StreamMerError
-from stream_mer.pipeline.inline import run_inline
+from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
-from stream_mer.pipeline.threads import ThreadedRun
+from stream_mer.pipeline.workers import NextJob, Outcome, Report, in_processes, in_turn
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.sinks.event_log import EventLog
-from stream_mer.sinks.history import DrawSettings
-from stream_mer.sinks.overlay import OverlaySink
-from stream_mer.sinks.progress import ProgressSink
-from stream_mer.sinks.rejected import RejectedLog
-from stream_mer.sinks.summary import write_summary
-from stream_mer.types import RunSummary, SourceInfo
+from stream_mer.sinks.harvest import to_record
+from stream_mer.sinks.manifest import MANIFEST, Manifest
+from stream_mer.types import RunSummary
 
 SOME_FAILED = 5
-REPORT = "run.json"
+NOT_JUDGING = frozenset({"overlay", "threads", "device", "backend", "engine", "far", "threshold"})
+"""Settings that change nothing in what a segment gives, or are told by what they resolve to."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How an archive is worked through.
+
+    ``resume`` goes on where an earlier run into the same folder ended; ``restart`` forgets what it did.
+    ``workers`` is the number of processes (on a cluster: actors, None for one a CPU). ``ray`` is the
+    address of a cluster. ``fail_fast`` stops at the first input that fails.
+    """
+
+    resume: bool = False
+    restart: bool = False
+    fail_fast: bool = False
+    workers: int | None = None
+    ray: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError(f"--workers {self.workers} is not possible.\nGive 1 or more.")
+        if self.resume and self.restart:
+            raise ConfigError("--resume and --restart contradict each other.\nGive one of them.")
 
 
 def process(
@@ -38,7 +65,7 @@ def process(
     """Find micro-expressions in one recorded video.
 
     Writes ``events.jsonl``, ``overlay.mp4`` (unless ``settings.overlay`` is false) and ``run.json``
-    into ``out/<stem of source>/``.
+    into ``out/<stem of source>/``. Long videos are judged in segments (``Settings.segment_s``).
 
     Args:
         source: video file.
@@ -55,163 +82,201 @@ def process(
         KeyboardInterrupt: after the outputs were closed properly.
     """
     settings = settings or Settings()
-    source = Path(source)
+    one = Input(Path(source), Path(Path(source).name))
+    networks = pick_networks(settings)
     detectors = DetectorFactory(settings, AssetStore(settings.assets))
     detectors.fetch()
-    return _run(
-        source, Path(out) / source.stem, settings, pick_networks(settings), detectors, inline, progress
+    names = {one.path: one.path.stem}
+    manifest = Manifest(":memory:")
+    board = Board(claimed_frames(one.path) if progress else 0, quiet=not progress)
+    try:
+        archive = _archive(Path(out), names, manifest, settings, networks, How(), board)
+        (status,) = archive.run([one], _here(archive, detectors, inline))
+    finally:
+        board.close()
+        manifest.close()
+    if status.failure is not None:
+        raise status.failure
+    assert status.summary is not None
+    return status.summary
+
+
+def process_many(words: list[str], out: Path, settings: Settings, how: How) -> int:
+    """The ``process`` verb: every input, each segment exactly once; a bad file does not stop the others."""
+    inputs = expand(words, out)
+    require_writable(out)
+    manifest = Manifest(out / MANIFEST)
+    try:
+        known = {entry.path: entry.name for entry in manifest.files()}
+        networks = _networks(settings, manifest, how)
+        say(f"super-resolution: {networks.super_resolver.name} ({networks.reason})")
+        detectors = DetectorFactory(settings, AssetStore(settings.assets, report=say))
+        detectors.fetch()
+        _agree(manifest, facts_of(settings, networks), settings, how)
+        names = name_outputs(inputs, known)
+        if not how.resume:
+            for name in names.values():
+                manifest.forget(name)
+        board = Board(sum(claimed_frames(one.path) for one in inputs), quiet=False)
+        archive = _archive(out, names, manifest, settings, networks, how, board)
+        try:
+            statuses = archive.run(inputs, _spread(archive, detectors, how))
+        finally:
+            board.close()
+    finally:
+        manifest.close()
+    return _conclude(statuses, board)
+
+
+def facts_of(settings: Settings, networks: Networks) -> dict[str, object]:
+    """Everything besides the file that what a segment gives depends on."""
+    judging = {key: value for key, value in settings.describe().items() if key not in NOT_JUDGING}
+    backend, precision = networks.way
+    return {
+        **judging,
+        "threshold": threshold_of(settings, networks),
+        "temperature": networks.calibration.temperature,
+        "engines": networks.digests(),
+        "backend": backend,
+        "precision": precision,
+        "version": __version__,
+    }
+
+
+def key_of(facts: Mapping[str, object]) -> str:
+    """Digest of the facts: the settings' part of a work item's identity."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _networks(settings: Settings, manifest: Manifest, how: How) -> Networks:
+    """The networks; those of the run that is resumed if the same was asked for, whatever is faster today."""
+    asked = json.dumps(settings.describe(), sort_keys=True)
+    if how.resume and manifest.about("asked") == asked:
+        engine, backend, precision = json.loads(manifest.about("chosen") or "[]")
+        return pick_networks(replace(settings, engine=engine), way=(backend, precision))
+    return pick_networks(settings)
+
+
+def _agree(manifest: Manifest, facts: dict[str, object], settings: Settings, how: How) -> None:
+    """Compare with what the folder holds, and note what this run is.
+
+    Raises:
+        ConfigError: going on would mix or throw away results, and the user did not say so.
+    """
+    facts = json.loads(json.dumps(facts))
+    before = json.loads(manifest.about("facts") or "null")
+    files, segments = manifest.unfinished()
+    if how.resume and before is not None and before != facts:
+        changes = [
+            f"{key}: {before.get(key)} then, {facts.get(key)} now"
+            for key in sorted(before.keys() | facts.keys())
+            if before.get(key) != facts.get(key)
+        ]
+        raise ConfigError(
+            f"the settings are not those of the run to resume ({'; '.join(changes)}).\n"
+            "Give the same ones, or --restart to begin again, or another folder with --out."
+        )
+    if not how.resume and not how.restart and files and segments:
+        raise ConfigError(
+            f"an earlier run into this folder was interrupted: {files} inputs are not done, "
+            f"{segments} segments of them are.\n"
+            "Go on with --resume, or throw those away with --restart."
+        )
+    manifest.tell(
+        {
+            "facts": json.dumps(facts, sort_keys=True),
+            "asked": json.dumps(settings.describe(), sort_keys=True),
+            "chosen": json.dumps([_engine(facts), facts["backend"], facts["precision"]]),
+        }
     )
 
 
-def process_many(inputs: list[str], out: Path, settings: Settings) -> int:
-    """The ``process`` verb: every input in turn; one bad file does not stop the others."""
-    files = expand_inputs(inputs, out)
-    require_writable(out)
-    networks = pick_networks(settings)
-    print(f"super-resolution: {networks.super_resolver.name} ({networks.reason})", file=sys.stderr)
-    detectors = DetectorFactory(settings, AssetStore(settings.assets, report=say))
-    detectors.fetch()
-    failures: list[StreamMerError] = []
-    for file, folder in zip(files, output_folders(files, out), strict=True):
+def _engine(facts: Mapping[str, object]) -> str:
+    engines = facts["engines"]
+    assert isinstance(engines, dict)
+    return str(next(iter(engines)))
+
+
+def _archive(
+    out: Path,
+    names: dict[Path, str],
+    manifest: Manifest,
+    settings: Settings,
+    networks: Networks,
+    how: How,
+    board: Board,
+) -> Archive:
+    return Archive(
+        out=out,
+        names=names,
+        manifest=manifest,
+        settings=replace(settings, engine=networks.super_resolver.name),
+        networks=networks,
+        key=key_of(facts_of(settings, networks)),
+        resume=how.resume,
+        fail_fast=how.fail_fast,
+        report=board.add,
+        told=board.tell,
+    )
+
+
+def _spread(archive: Archive, detectors: DetectorFactory, how: How) -> Spread:
+    if how.ray is not None:
+        from stream_mer.pipeline.cluster import on_cluster  # Ray is an extra
+
+        archive.settings = _alone(archive.settings)
+        return partial(_on_ray, on_cluster, how.ray, how.workers)
+    if how.workers is not None and how.workers > 1:
+        archive.settings = _alone(archive.settings)
+        workers = how.workers
+        return lambda next_job, report: in_processes(work, next_job, report, workers)
+    return _here(archive, detectors, inline=False)
+
+
+def _alone(settings: Settings) -> Settings:
+    """One thread an engine where every core has a worker of its own."""
+    return settings if settings.threads is not None else replace(settings, threads=1)
+
+
+def _on_ray(
+    on_cluster: Callable[..., Iterator[Outcome[Piece]]],
+    address: str,
+    workers: int | None,
+    next_job: NextJob[Piece],
+    report: Report,
+) -> Iterator[Outcome[Piece]]:
+    return on_cluster(work, next_job, report, address, workers)
+
+
+def _here(archive: Archive, detectors: DetectorFactory, inline: bool) -> Spread:
+    """Pieces in this process; a file of one piece shows its events and overlay while they come."""
+
+    def judge_here(piece: Piece, report: Report) -> str:
+        if piece.segment.index == 0 and piece.segment.stop_ns is None:
+            sinks = recording_sinks(archive.out / piece.name, piece.settings, archive.networks)
+        else:
+            sinks = overlay_part(piece, archive.networks)
+        sinks.append(SinkRecipe("frames", lambda _: FrameReport(report, piece.segment)))
         try:
-            summary = _run(file, folder, settings, networks, detectors, False, True)
-        except StreamMerError as error:
-            if len(files) == 1:
+            result = judge(piece, archive.networks, detectors, sinks, inline=inline)
+        except Unfinished as early:
+            if isinstance(early.cause, KeyboardInterrupt):
                 raise
-            failures.append(error)
-            print(f"stream-mer: {file}: {error}", file=sys.stderr)
-            continue
-        _report(file, folder, summary)
-    if failures:
-        print(f"{len(failures)} of {len(files)} inputs failed", file=sys.stderr)
+            raise early.cause from None
+        return json.dumps(to_record(result))
+
+    return lambda next_job, report: in_turn(judge_here, next_job, report)
+
+
+def _conclude(statuses: Sequence[Status], board: Board) -> int:
+    """Print what became of everything; the exit code."""
+    failed = [status.failure for status in statuses if status.failure is not None]
+    if len(statuses) == 1:
+        if failed:
+            raise failed[0]
+        return 0
+    board.table(statuses)
+    if failed:
+        say(f"{len(failed)} of {len(statuses)} inputs failed")
         return SOME_FAILED
     return 0
-
-
-def output_folders(files: list[Path], out: Path) -> list[Path]:
-    """One folder per input: its stem, or ``<stem>-2`` and so on where stems repeat.
-
-    >>> [f.name for f in output_folders([Path("a/cam.mp4"), Path("b/cam.mp4")], Path("out"))]
-    ['cam', 'cam-2']
-    """
-    taken: set[str] = set()
-    folders = []
-    for file in files:
-        name, n = file.stem, 2
-        while name in taken:
-            name, n = f"{file.stem}-{n}", n + 1
-        taken.add(name)
-        folders.append(out / name)
-    return folders
-
-
-def recording_sinks(
-    folder: Path,
-    settings: Settings,
-    networks: Networks,
-    utc: Callable[[], Callable[[int], str]] | None = None,
-) -> list[SinkRecipe]:
-    """The sinks that write ``events.jsonl`` and, if wanted, ``overlay.mp4``.
-
-    ``utc`` is for live sources: called when the source is open, it gives the clock for ``onset_utc``.
-    """
-    look = DrawSettings(threshold=threshold_of(settings, networks), redact=settings.redact)
-    digests = networks.digests()
-
-    def event_log(_: SourceInfo) -> EventLog:
-        return EventLog(folder / "events.jsonl", digests, utc=None if utc is None else utc())
-
-    recipes = [SinkRecipe("events", event_log)]
-    if settings.explain:
-        recipes.append(SinkRecipe("rejected", lambda _: RejectedLog(folder / "rejected.jsonl")))
-    if settings.overlay:
-        recipes.append(
-            SinkRecipe(
-                "overlay", lambda info: OverlaySink(folder / "overlay.mp4", look, fps_hint=info.fps_nominal)
-            )
-        )
-    return recipes
-
-
-def _run(
-    source: Path,
-    folder: Path,
-    settings: Settings,
-    networks: Networks,
-    detectors: DetectorFactory,
-    inline: bool,
-    progress: bool,
-) -> RunSummary:
-    recipe = open_source(source)
-    sinks = recording_sinks(folder, settings, networks)
-    if progress:
-        sinks.append(SinkRecipe("progress", ProgressSink))
-    require_apart(recipe.file, folder)
-    remove_outputs(folder)
-    plan = build_plan(recipe.build, settings, networks, detectors, sinks)
-    if inline:
-        summary = run_inline(plan)
-        write_summary(folder / REPORT, summary)
-        return summary
-    return run_and_report(ThreadedRun(plan), folder)
-
-
-def run_and_report(run: ThreadedRun, folder: Path) -> RunSummary:
-    """Run to the end and write ``run.json``; also when interrupted or when the source failed midway."""
-    try:
-        summary = run.run()
-    except KeyboardInterrupt:
-        write_summary(folder / REPORT, run.summarise())
-        raise
-    except SourceError:
-        if run.progress.tally.frames:
-            write_summary(folder / REPORT, run.summarise())
-        raise
-    write_summary(folder / REPORT, summary)
-    return summary
-
-
-def remove_outputs(folder: Path) -> None:
-    """Remove what an earlier run wrote there: it must not pose as the result of this one.
-
-    Raises:
-        OutputError: it cannot be removed.
-    """
-    try:
-        for name in OUTPUTS:
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {folder}: {error.strerror or error}.\nChoose another folder with --out."
-        ) from error
-
-
-def _report(file: Path, folder: Path, summary: RunSummary) -> None:
-    print(
-        f"{file.name}: {summary.frames} frames, {summary.tracks} tracks, {summary.events} events, "
-        f"coverage {summary.coverage:.0%}, {summary.throughput_fps:g} fps -> {folder}"
-    )
-    for warning in summary.warnings:
-        print(f"  note: {warning}")
-
-
-def say(text: str) -> None:
-    """Tell the user something that is no result."""
-    print(text, file=sys.stderr)
-
-
-def require_writable(out: Path) -> None:
-    """Make the folder and check that a file can be made in it.
-
-    Raises:
-        OutputError: it cannot.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".stream-mer-probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {out}: {error.strerror or error}.\nChoose another folder with --out."
-        ) from error

@@ -12,7 +12,7 @@ from stream_mer.capture.opencv import OpenCvCamera
 from stream_mer.capture.paced import PacedSource
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.capture.reconnect import ReconnectingSource
-from stream_mer.errors import ConfigError, SourceError, SourceNotFound
+from stream_mer.errors import ConfigError
 from stream_mer.protocols import Source
 
 VIDEO_SUFFIXES = frozenset(
@@ -66,40 +66,6 @@ def open_source(word: str | Path | int, *, paced: bool = False) -> SourceRecipe:
             lambda: PacedSource(PyAvSource(text), MonotonicClock()), live=True, file=Path(text)
         )
     return SourceRecipe(lambda: PyAvSource(text), live=False, file=Path(text))
-
-
-def expand_inputs(words: list[str], out: Path) -> list[Path]:
-    """Files as they are, folders as the video files directly or deeper in them, each once, sorted.
-
-    What earlier runs wrote is no input: everything under ``out``, and folders with an ``events.jsonl``.
-
-    Raises:
-        SourceNotFound: a path does not exist.
-        SourceError: a folder without a video file.
-    """
-    files: dict[Path, Path] = {}
-    for word in words:
-        path = Path(word)
-        if path.is_dir():
-            inside = [p for p in sorted(path.rglob("*")) if _is_input(p, out)]
-            if not inside:
-                raise SourceError(
-                    f"folder {path} holds no video file.\n"
-                    f"Give a file, or a folder with one of: {' '.join(sorted(VIDEO_SUFFIXES))}"
-                )
-        elif path.exists():
-            inside = [path]
-        else:
-            raise SourceNotFound(f"there is no file or folder {path}.\nCheck the spelling and the folder.")
-        for file in inside:
-            files.setdefault(file.resolve(), file)
-    return list(files.values())
-
-
-def _is_input(path: Path, out: Path) -> bool:
-    if path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
-        return False
-    return not path.resolve().is_relative_to(out.resolve()) and not (path.parent / "events.jsonl").exists()
 
 
 def require_apart(source: Path | None, folder: Path) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from stream_mer.types import Event
+from stream_mer.types import Event, Rejection
 
-WARM_UP_NS = 4_000_000_000
+WARM_UP_NS = 5_000_000_000
 """Shown before the owned time: a face is confirmed after 0.15 s, its crop settles within some seconds."""
 TAIL_NS = 500_000_000
 """Shown after it, besides three longest events: window, look-ahead and the spotter's patience."""
@@ -100,7 +100,7 @@ def plan_segments(
 
 @dataclass(slots=True)
 class SegmentResult:
-    """Everything a segment gave, with the track ids it counted itself (``core.stitch`` makes them the file's).
+    """Everything a segment gave, with its own track ids (``core.stitch`` makes them the file's).
 
     ``events`` holds also those a little outside the owned time, which the merging needs at the borders.
     ``tracks`` are the faces seen in the owned time, in the order they came; ``entry`` and ``exit`` say
@@ -119,6 +119,7 @@ class SegmentResult:
     entry: dict[int, BoxTimes] = field(default_factory=dict)
     exit: dict[int, BoxTimes] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
     losses: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     stages: dict[str, tuple[int, list[int]]] = field(default_factory=dict)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from stream_mer.core.segments import BoxTimes, Segment, SegmentResult
 from stream_mer.core.stitch import BORDER_NS
 from stream_mer.core.tally import Spans, Tally
 from stream_mer.sinks.event_log import EventRecord, from_line, to_line
-from stream_mer.types import Box, Result, RunSummary, SourceInfo
+from stream_mer.types import Box, Rejection, Result, RunSummary, SourceInfo
 
 EDGE_NS = 500_000_000
 """Events whose apex lies up to this far outside the owned time are kept for the merging."""
@@ -36,6 +36,7 @@ class Harvest:
         """Take the next result."""
         segment, now = self._segment, result.frame.pts_ns
         self._keep_events(result)
+        self.result.rejected += [r for r in result.rejected if segment.owns(r.apex_ns)]
         for score in result.scores:
             half = score.duration_ns // 2
             start = max(score.centre_ns - half, segment.start_ns)
@@ -48,12 +49,12 @@ class Harvest:
         if now < segment.start_ns:
             self._tally.follow(result.frame.epoch, now)
             if now >= segment.start_ns - BORDER_NS:
-                _note(self._entry, result)
+                note(self._entry, result)
         elif segment.owns(now):
             self._tally.push(replace(result, scores=(), events=()))
             self._seen.update(dict.fromkeys(track.track_id for track in result.tracks))
             if segment.stop_ns is not None and now >= segment.stop_ns - BORDER_NS:
-                _note(self._recent, result)
+                note(self._recent, result)
 
     def close(self, summary: RunSummary | None) -> None:  # noqa: ARG002 - the protocol's signature
         """Complete the result; idempotent."""
@@ -71,7 +72,8 @@ class Harvest:
                 self.result.events.append(event)
 
 
-def _note(faces: dict[int, BoxTimes], result: Result) -> None:
+def note(faces: dict[int, BoxTimes], result: Result) -> None:
+    """Add where every face is in this result."""
     for track in result.tracks:
         faces.setdefault(track.track_id, {})[result.frame.pts_ns] = _corners(track.box)
 
@@ -93,6 +95,7 @@ def to_record(result: SegmentResult) -> dict[str, Any]:
         "entry": _faces_out(result.entry),
         "exit": _faces_out(result.exit),
         "events": [to_line(EventRecord(event)) for event in result.events],
+        "rejected": [asdict(rejection) for rejection in result.rejected],
         "losses": result.losses,
         "warnings": result.warnings,
         "stages": {name: list(times) for name, times in result.stages.items()},
@@ -111,6 +114,7 @@ def from_record(record: dict[str, Any]) -> SegmentResult:
             "entry": _faces_in(record["entry"]),
             "exit": _faces_in(record["exit"]),
             "events": [from_line(line).event for line in record["events"]],
+            "rejected": [Rejection(**fields) for fields in record["rejected"]],
             "stages": {name: (count, values) for name, (count, values) in record["stages"].items()},
         }
     )

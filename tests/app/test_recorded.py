@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 import stream_mer
-from stream_mer.app.recorded import output_folders, process
-from stream_mer.app.sources import expand_inputs
+from stream_mer.app.recorded import process
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
@@ -214,12 +213,6 @@ def test_a_full_disk_is_an_output_error(videos: Path, assets_dir: Path, tmp_path
         subprocess.run(["umount", str(small)], check=True)
 
 
-def test_output_folders_never_clash() -> None:
-    files = [Path("a/cam.mp4"), Path("b/cam.mp4"), Path("cam-2.mp4"), Path("cam.mov")]
-    names = [f.name for f in output_folders(files, Path("out"))]
-    assert len(set(names)) == len(names)
-
-
 def test_the_input_is_never_written_over(videos: Path, assets_dir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "overlay"
     folder.mkdir()
@@ -229,15 +222,6 @@ def test_the_input_is_never_written_over(videos: Path, assets_dir: Path, tmp_pat
     with pytest.raises(ConfigError, match="input itself"):
         process(clip, tmp_path)
     assert clip.read_bytes() == before
-
-
-def test_what_earlier_runs_wrote_is_no_input(tmp_path: Path) -> None:
-    (tmp_path / "cams" / "run" / "a").mkdir(parents=True)
-    (tmp_path / "cams" / "old" / "b").mkdir(parents=True)
-    for name in ("cams/a.mp4", "cams/run/a/overlay.mp4", "cams/old/b/overlay.mp4", "cams/old/b/events.jsonl"):
-        (tmp_path / name).touch()
-    cams = tmp_path / "cams"
-    assert expand_inputs([str(cams), str(cams / "a.mp4")], cams / "run") == [cams / "a.mp4"]
 
 
 def test_no_face_is_shown_from_the_first_frame_on_when_redacted(

@@ -1,0 +1,145 @@
+"""Which files a user means, and the folder of outputs each of them gets."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream_mer.app.sources import OUTPUTS, VIDEO_SUFFIXES
+from stream_mer.capture.diagnosis import why_unreadable
+from stream_mer.capture.index import is_video
+from stream_mer.errors import SourceError, SourceNotFound
+from stream_mer.sinks.manifest import MANIFEST
+
+NO_VIDEO = ("it is a text file", "it is a still picture", "it is a compressed archive")
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file to process. ``below`` is its path from the folder or pattern that brought it."""
+
+    path: Path
+    below: Path
+
+
+def expand(words: Sequence[str], out: Path) -> list[Input]:
+    """Files as they are; folders and patterns (``cams/**/*.mkv``) as the videos in them, each once, sorted.
+
+    In a folder content decides, not the name: what decodes as moving pictures is taken, and so is what is
+    named like a video but damaged, so that it is reported and not passed over. What earlier runs wrote
+    is no input: everything under ``out``, and folders with an ``events.jsonl``.
+
+    Raises:
+        SourceNotFound: a path does not exist, or nothing matches a pattern.
+        SourceError: a folder without a video file.
+    """
+    found: dict[Path, Input] = {}
+    for word in words:
+        path = Path(word)
+        if path.is_dir():
+            files = _inside(path, out)
+            if not files:
+                raise SourceError(
+                    f"folder {path} holds no video file.\nGive a file, or a folder with videos in it."
+                )
+            some = [Input(file, file.relative_to(path)) for file in files]
+        elif path.exists():
+            some = [Input(path, Path(path.name))]
+        elif glob.has_magic(word):
+            some = _matching(word, out)
+            if not some:
+                raise SourceNotFound(f"no video matches {word}.\nCheck the pattern and the folder.")
+        else:
+            raise SourceNotFound(f"there is no file or folder {path}.\nCheck the spelling and the folder.")
+        for one in some:
+            found.setdefault(one.path.resolve(), one)
+    return list(found.values())
+
+
+def name_outputs(inputs: Sequence[Input], known: Mapping[str, str]) -> dict[Path, str]:
+    """The folder of outputs of every input, relative to ``--out``: its path without the suffix.
+
+    A file from a folder mirrors its path below that folder; one named alone is called by its stem. Where
+    two would share a name, both get longer ones (the path as given, then with the suffix, then with a
+    digest of the place); what has a name from an earlier run keeps it.
+
+    Args:
+        inputs: what to name; their order does not matter.
+        known: absolute path -> name, of earlier runs in the same folder.
+
+    >>> some = [Input(Path("a/cam.mp4"), Path("cam.mp4")), Input(Path("b/cam.mp4"), Path("cam.mp4"))]
+    >>> sorted(name_outputs(some, {}).values())
+    ['a/cam', 'b/cam']
+    """
+    names = {one.path: known[key] for one in inputs if (key := str(one.path.resolve())) in known}
+    taken = set(known.values())
+    waiting = [one for one in inputs if one.path not in names]
+    for level in range(len(_LEVELS)):
+        wanted = {one.path: _safe(_LEVELS[level](one)) for one in waiting}
+        often = Counter(name.casefold() for name in wanted.values())
+        used = {name.casefold() for name in taken}
+        clear = [
+            p for p, name in wanted.items() if often[name.casefold()] == 1 and name.casefold() not in used
+        ]
+        names |= {path: wanted[path] for path in clear}
+        taken |= {wanted[path] for path in clear}
+        waiting = [one for one in waiting if one.path not in names]
+    return {one.path: names[one.path] for one in inputs}
+
+
+def _typed(path: Path) -> Path:
+    """The path as given, without what would lead out of the folder of outputs."""
+    return Path(*(part for part in path.parts if part not in (path.anchor, "..", ".")))
+
+
+_LEVELS = (
+    lambda one: one.below.with_suffix(""),
+    lambda one: _typed(one.path).with_suffix(""),
+    lambda one: _typed(one.path),
+    lambda one: Path(f"{one.path.stem}-{hashlib.sha256(str(one.path.resolve()).encode()).hexdigest()[:10]}"),
+)
+
+
+def _safe(path: Path) -> str:
+    """No folder of outputs may be called like a file that a run writes."""
+    reserved = {*OUTPUTS, MANIFEST}
+    return "/".join(f"{part}-video" if part in reserved else part for part in path.parts)
+
+
+def _inside(folder: Path, out: Path) -> list[Path]:
+    return [p for p in sorted(folder.rglob("*")) if not is_output(p, out) and looks_like_video(p)]
+
+
+def _matching(pattern: str, out: Path) -> list[Input]:
+    fixed = []
+    for part in Path(pattern).parts:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    root = Path(*fixed) if fixed else Path()
+    files = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    return [
+        Input(file, file.relative_to(root))
+        for file in files
+        if file.is_file() and not is_output(file, out) and looks_like_video(file)
+    ]
+
+
+def looks_like_video(path: Path) -> bool:
+    """Whether a file found in a folder is meant: it holds a video, or is a damaged one."""
+    if not path.is_file() or path.name.startswith("."):
+        return False
+    if is_video(path):
+        return True
+    return path.suffix.lower() in VIDEO_SUFFIXES and why_unreadable(path)[0] not in NO_VIDEO
+
+
+def is_output(path: Path, out: Path) -> bool:
+    """Whether a run wrote this, or may have."""
+    if path.resolve().is_relative_to(out.resolve()):
+        return True
+    return any((folder / "events.jsonl").exists() for folder in list(path.parents)[:2])

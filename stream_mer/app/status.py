@@ -1,0 +1,131 @@
+"""Shows how far an archive is: one line for everything while it runs, one row an input at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from stream_mer.app.archive import Status
+from stream_mer.app.console import console
+
+PLAIN_EVERY_S = 5.0
+LIVE_EVERY_S = 0.2
+
+
+class Board:
+    """Progress over all inputs, by frames, for files are of any length. A bar, or a line now and then.
+
+    Args:
+        frames: promised by the inputs' headers; the remaining time follows from it.
+        quiet: show nothing while it runs.
+        stream: where the progress goes, stderr by default.
+        clock_s: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        *,
+        quiet: bool,
+        stream: TextIO | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total = max(frames, 1)
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._clock_s = clock_s
+        self._done = self._skipped = self._events = 0
+        self._start = self._shown = clock_s()
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        if not quiet and self._stream.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=None),
+                TextColumn("{task.fields[words]}", markup=False),
+                console=Console(file=self._stream),
+                auto_refresh=False,
+                expand=True,
+            )
+            self._task = self._bar.add_task("process", total=1.0, words="")
+            self._bar.start()
+
+    def add(self, frames: int, *, skipped: bool = False) -> None:
+        """Count frames that are done; ``skipped`` ones were done by an earlier run: they tell no speed."""
+        self._done += frames
+        self._skipped += frames if skipped else 0
+        now = self._clock_s()
+        if now - self._shown >= (LIVE_EVERY_S if self._bar else PLAIN_EVERY_S):
+            self._shown = now
+            self._show(self.words(now))
+
+    def words(self, now_s: float) -> str:
+        """How far, how fast, how long still."""
+        share = min(self._done / self._total, 1.0)
+        fresh, spent_s = self._done - self._skipped, max(now_s - self._start, 1e-9)
+        text = f"{100 * share:3.0f} %, {self._done} frames, {fresh / spent_s:.1f} fps, {self._events} events"
+        if fresh and share < 1:
+            text += f", {_span(spent_s * (self._total - self._done) / fresh)} left"
+        return text
+
+    def tell(self, status: Status) -> None:
+        """Say what became of one input: results on stdout, failures on stderr."""
+        name, summary = status.input.path.name, status.summary
+        if status.failure is not None and not self._quiet:
+            print(f"stream-mer: {status.input.path}: {status.failure}", file=sys.stderr)
+        if summary is None:
+            return
+        self._events += summary.events
+        if self._quiet:
+            return
+        print(
+            f"{name}: {summary.frames} frames, {summary.tracks} tracks, {summary.events} events, "
+            f"coverage {summary.coverage:.0%}, {summary.throughput_fps:g} fps -> {status.folder}"
+        )
+        for warning in summary.warnings:
+            print(f"  note: {warning}")
+
+    def close(self) -> None:
+        """Leave the terminal tidy."""
+        if self._bar is not None:
+            self._show(self.words(self._clock_s()))
+            self._bar.stop()
+            self._bar = None
+
+    def table(self, statuses: Sequence[Status]) -> None:
+        """One row an input on stdout."""
+        table = Table(*("input", "state", "frames", "s", "events", "coverage", "notes"))
+        for status in statuses:
+            done = status.summary
+            cells = ["", "", "", ""]
+            if done is not None:
+                cells = [str(done.frames), f"{done.duration_s:.1f}", str(done.events), f"{done.coverage:.0%}"]
+            why = str(status.failure).splitlines()[0] if status.failure else ""
+            notes = why or ("; ".join(done.warnings) if done is not None else "")
+            table.add_row(str(status.input.path), status.state, *cells, notes)
+        console().print(table)
+
+    def _show(self, words: str) -> None:
+        if self._quiet:
+            return
+        try:
+            if self._bar is not None:
+                self._bar.update(self._task, completed=min(self._done / self._total, 1.0), words=words)
+                self._bar.refresh()
+            else:
+                self._stream.write(f"process: {words}\n")
+                self._stream.flush()
+        except (OSError, ValueError):  # the terminal has gone away; the run goes on
+            self._quiet = True
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d} h" if hours else f"{minutes}:{rest:02d} min"
