@@ -15,6 +15,12 @@ LR, bicubic, engines, HR), which shows people and is not to be committed.
 ``spotting`` judges real videos (as they are, and with micro-expressions injected) and synthetic clips:
 recall, false events a minute, F1 at IoU 0.5, for native, LR + bicubic and LR + SR faces and a baseline.
 
+    python scripts/evaluate.py recognition --data DATA --cache KEPT --out REPORT
+    python scripts/evaluate.py observability --data DATA --cache KEPT --out REPORT
+
+``recognition`` asks CNN, SVM on LBP-TOP and LPQ-TOP, and majority class for the classes of events told when;
+``observability`` draws recall by an event's duration and the frame rate.
+
     python scripts/evaluate.py doctor --dataset casme2 --root CASME2
 
 ``doctor`` says whether a copy of a dataset is whole: counts against the published ones, missing frames,
@@ -31,7 +37,7 @@ from typing import Any
 
 from stream_mer.errors import ConfigError, StreamMerError
 
-KINDS = ("sr", "sr-auto", "spotting", "doctor")
+KINDS = ("sr", "sr-auto", "spotting", "recognition", "observability", "doctor")
 """Each is a file beside this one, ``evaluate_<kind>.py``; only the one asked for is imported."""
 
 

@@ -26,7 +26,10 @@ from stream_mer.errors import ConfigError, SourceError
 from stream_mer.protocols import Source
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.openvino import OpenVinoEngine
-from stream_mer.synth.spec import NO_DISTRACTORS, ClipSpec, TrueEvent
+from stream_mer.synth.action_units import CLASS_ACTION_UNITS
+from stream_mer.synth.schedule import LID_PEAK
+from stream_mer.synth.spec import NO_DISTRACTORS, ClipSpec, EventSpec, TrueEvent
+from stream_mer.types import LABELS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,6 +42,10 @@ ASIDE = 7
 """Every so many-th training person makes tuning clips."""
 STRESS = ("blink", "speech", "head motion", "light", "cut", "gap", "edge")
 """Kinds of clips without any event, full of one thing that must not be flagged."""
+LADDER_S = (0.045, 0.065, 0.095, 0.14, 0.19)
+"""Durations whose recall is shown by frame rate."""
+CLEAR_PEAKS = (0.01, 0.03)
+"""Displacements, in face widths, that are no question of amplitude."""
 Truth = Callable[[], tuple[TrueEvent, ...]]
 
 
@@ -121,6 +128,31 @@ class Material:
                 head_speed=0.9 if kind == "head motion" else 0.15,
             )
             yield self._clip(f"stress-{kind.replace(' ', '-')}-{number}", "tune", seed, spec, kind)
+
+    def expressions(self, part: str, count: int, fps: float = 60.0) -> Iterator[Watched]:
+        """Clips of 0.9 s with one event each, classes in turn: for recognition, which is told when."""
+        for number in range(count):
+            seed = SEEDS[part] + 700_000 + number
+            rng = np.random.default_rng([seed, 78])
+            label = LABELS[number % len(LABELS)]
+            units = CLASS_ACTION_UNITS[label][int(rng.integers(len(CLASS_ACTION_UNITS[label])))]
+            length, peak = (float(np.exp(rng.uniform(*np.log(r)))) for r in ((0.1, 0.2), PEAKS))
+            event = EventSpec(0.42, length, label, units, min(peak, LID_PEAK) if units == ("7",) else peak)
+            spec = replace(trial_spec(seed, fps, 0.9), events=(event,), distractors=())
+            yield self._clip(f"expression-{part}-{fps:g}-{number}", part, seed, spec)
+
+    def ladders(self, part: str, fps: float, clips: int) -> Iterator[Watched]:
+        """Clips of 3.4 s, each with one clear event of every length in ``LADDER_S``, in random order."""
+        for number in range(clips):
+            seed = SEEDS[part] + 800_000 + 1000 * round(fps) + number
+            rng = np.random.default_rng([seed, 79])
+            events = []
+            for place, length in enumerate(rng.permutation(LADDER_S)):
+                label = LABELS[int(rng.integers(len(LABELS)))]
+                units, peak = CLASS_ACTION_UNITS[label][0], float(rng.uniform(*CLEAR_PEAKS))
+                events.append(EventSpec(0.42 + 0.6 * place, float(length), label, units, peak))
+            spec = replace(trial_spec(seed, fps, 3.4), events=tuple(events), distractors=())
+            yield self._clip(f"ladder-{part}-{fps:g}-{number}", part, seed, spec)
 
     @property
     def _durations(self) -> tuple[float, float]:

@@ -6,7 +6,7 @@ threshold and the vetoes are applied afterwards, so that one run tells what ever
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -23,7 +23,7 @@ from stream_mer.core.operating import CountTable
 from stream_mer.core.tally import Tally
 from stream_mer.core.vetoes import DEFAULT, VetoLimits
 from stream_mer.synth.spec import TrueEvent
-from stream_mer.types import ArrayF64, Event, Rejection
+from stream_mer.types import ArrayF64, Event, Rejection, Result
 
 WAYS: dict[str, tuple[str, str]] = {
     "native crop": ("never", "bicubic"),
@@ -75,15 +75,20 @@ def run_trial(watched: Watched, settings: Settings, networks: Networks) -> Trial
     lowest = replace(settings, threshold=FLOOR, far=None, vetoes="none")
     finder, tally = find_candidates(lowest, watched.info.name), Tally()
     found: list[Candidate] = []
-    with closing(infer_step(watched.info, lowest, networks)) as step:
-        last = 0
-        for faces in watched.shown(settings.sr == "always"):
-            (result,) = step.push(faces)
-            tally.push(result)
-            last, (height, width) = result.frame.pts_ns, result.frame.rgb.shape[:2]
-            found += finder.push(result.scores, result.crops, (height, width), last)
-        found += finder.flush(last)
+    last = 0
+    for result in results_of(watched, lowest, networks):
+        tally.push(result)
+        last, (height, width) = result.frame.pts_ns, result.frame.rgb.shape[:2]
+        found += finder.push(result.scores, result.crops, (height, width), last)
+    found += finder.flush(last)
     return Trial(watched.name, watched.person, watched.minutes, tally.coverage, watched.truth, tuple(found))
+
+
+def results_of(watched: Watched, settings: Settings, networks: Networks) -> Iterator[Result]:
+    """What the product's judging step says of every frame, faces shown as ``settings.sr`` says."""
+    with closing(infer_step(watched.info, settings, networks)) as step:
+        for faces in watched.shown(settings.sr == "always"):
+            yield from step.push(faces)
 
 
 def run_way(watched: Iterable[Watched], way: str, settings: Settings, networks: Networks) -> list[Trial]:
