@@ -1,4 +1,4 @@
-"""``evaluate.py observability``: recall by an event's duration and the frame rate, as a table and a picture."""
+"""``evaluate.py observability``: recall by duration and frame rate, as a table and a picture."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def evaluate(args: argparse.Namespace) -> None:
     for name, values in zip(rows, shares, strict=True):
         cells = ["abstains" if np.isnan(v) else f"{v:.2f}" for v in values]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    unseen = int(found[~shown].sum())
+    unseen, hidden = int(found[~shown].sum()), int(there[~shown].sum())
     lines += [
         "",
-        f"{int(there.sum())} events; {unseen} of {int(there[~shown].sum())} found where it abstains.",
+        f"{int(there.sum())} events; {unseen} of {hidden} found where it abstains.",
     ]
     (args.out / "observability.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
