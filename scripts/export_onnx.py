@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stream_mer.errors import EngineError, StreamMerError
+from stream_mer.errors import ConfigError, EngineError, StreamMerError
 from stream_mer.runtime.manifest import write_manifest
 from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
 from stream_mer.runtime.schema import Manifest, TensorSpec, Training
@@ -44,6 +44,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--command", required=True, help="the command that trained it, for the manifest")
     parser.add_argument("--blend", type=Path, help="last.pt of the adversarial stage, mixed in by --share")
     parser.add_argument("--share", type=float, default=0.8, help="0 is CHECKPOINT, 1 is BLEND (default 0.8)")
+    parser.add_argument("--perceptual", help="which feature network BLEND was trained with, for the manifest")
     parser.add_argument("--version", default="1", help="version of the weights")
     return parser.parse_args(arguments)
 
@@ -75,9 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse(arguments)
     torch.set_num_threads(1)
     try:
+        if args.blend and not args.perceptual:
+            raise ConfigError("--blend: say with --perceptual which feature network the stage compared")
         net, state = load_network(args.checkpoint)
         run = run_from_table(state.config, str(args.checkpoint))
+        notes = {}
         if args.blend:
+            notes = {
+                "adversarial": f"share {args.share:g} of the second stage",
+                "perceptual": args.perceptual,
+            }
             net.load_state_dict(blend(state.ema, load_checkpoint(args.blend).ema, args.share))
         write_onnx(net, args.engine / "model.onnx")
         save_run(run, args.engine / "train_config.toml")
@@ -96,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 precision="f32",
                 parameters=parameters(net),
                 gflop=round(gflop(net), 3),
+                notes=notes,
                 preprocess={
                     "crop": "canonical crop at 32x32, one sub-pixel warp of the frame (core.warp.sample)",
                     "normalise": "none: uint8 RGB in and out, scaling and rounding are in the graph",

@@ -44,7 +44,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         help="torchvision's vgg19-dcbb9e9d.pth or the file of train_face_features.py (gan.perceptual > 0)",
     )
-    parser.add_argument("--steps", type=int, help="override schedule.steps, e.g. to end a run earlier")
+    parser.add_argument(
+        "--steps", type=int, help="override schedule.steps, e.g. for a shorter or a trial run"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     return parser.parse_args(arguments)
@@ -70,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run = load_run(args.config)
         if args.steps:
-            run = replace(run, schedule=replace(run.schedule, steps=args.steps))
+            run = replace(run, schedule=run.schedule.ending_at(args.steps))
         pack = prepare(args.faces, args.pack or args.out.parent / "sr-pack", args.assets)
         teacher = load_network(args.teacher)[0] if args.teacher else None
         start = load_checkpoint(args.start).ema if args.start else None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pickle
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from stream_mer.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,17 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; tensors on the CPU, no code is executed from the file."""
-    return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+    """Read a checkpoint; tensors on the CPU, no code is executed from the file.
+
+    Raises:
+        ConfigError: there is no such file, or it is not a checkpoint.
+    """
+    try:
+        return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+        raise ConfigError(
+            f"{path}: not a checkpoint ({type(error).__name__})\nGive the last.pt of a training run."
+        ) from error
 
 
 class Ema:

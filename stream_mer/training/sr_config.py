@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from math import cos, pi
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +46,12 @@ class Schedule:
             raise ConfigError(
                 f"schedule: warm_up {self.warm_up} + decay {self.decay} must fit into steps {self.steps}"
             )
+
+    def ending_at(self, steps: int) -> Schedule:
+        """The same schedule with other steps; warm-up and decay shrink in proportion if they do not fit."""
+        share = min(1.0, steps / max(1, self.warm_up + self.decay))
+        warm_up, decay = int(self.warm_up * share), int(self.decay * share)
+        return replace(self, steps=steps, warm_up=warm_up, decay=decay)
 
     def rate_at(self, step: int) -> float:
         """Learning rate of ``step`` (the first is 0)."""
