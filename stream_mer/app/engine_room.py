@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from stream_mer.app.console import console
+from stream_mer.app.crops import Crops, gate_crops
 from stream_mer.app.networks import CLASSIFICATION, QUALITY
+from stream_mer.app.portraits import read_portraits
 from stream_mer.errors import EngineError
 from stream_mer.runtime.bench import bench_engines
 from stream_mer.runtime.bicubic import BICUBIC
+from stream_mer.runtime.int8 import read_int8, read_int8_page
 from stream_mer.runtime.manifest import list_manifests, read_network
-from stream_mer.runtime.measurements import sample_batch
 from stream_mer.runtime.open import open_engine, ways_to_run
 from stream_mer.runtime.parity import compare_engines
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.shipped import engines_root, find_manifest
-
-PARITY_BATCH = 4
 
 
 def show(name: str | None, threads: int | None) -> int:  # noqa: ARG001  (one signature for the three)
@@ -41,20 +42,27 @@ def show(name: str | None, threads: int | None) -> int:  # noqa: ARG001  (one si
     return 0
 
 
-def verify(name: str | None, threads: int | None) -> int:
+def verify(name: str | None, threads: int | None, faces: Path | None = None) -> int:
     """Check every digest, and compare the ways the product may run an engine with the f32 reference.
+
+    Args:
+        name: only this one.
+        threads: of the processor.
+        faces: folder of portraits to compare on, besides the crops of the demo's clip.
 
     Raises:
         EngineError: files that do not match their manifest, or ways that give other numbers.
     """
     out = console()
     bad: list[str] = []
+    people = () if faces is None else ((one.rgb, one.mesh) for one in read_portraits(faces, None))
+    crops = gate_crops(people)
     for manifest in _wanted(name):
         if not manifest.trained or manifest.name == BICUBIC.name:
             out.print(f"{manifest.name}: {'needs no file' if manifest.trained else 'not trained'}")
             continue
         try:
-            bad += _verify_one(manifest, threads, out)
+            bad += _verify_one(manifest, threads, crops, out)
         except EngineError as error:
             out.print(f"[red]{error}")
             bad.append(manifest.name)
@@ -65,14 +73,16 @@ def verify(name: str | None, threads: int | None) -> int:
     return 0
 
 
-def _verify_one(manifest: Manifest, threads: int | None, out: Console) -> list[str]:
+def _verify_one(manifest: Manifest, threads: int | None, crops: Crops, out: Console) -> list[str]:
     read_network(manifest)
     out.print(f"{manifest.name}: sha256 {manifest.sha256[:12]} matches")
+    if read_int8_page(manifest) is not None:
+        read_int8(manifest)  # stale or altered copies are said, not passed over
     # The classifier only ever runs in f32 (see pick_networks); pictures also in bf16 where that is faster.
     precision = "f32" if manifest.task == CLASSIFICATION else None
     bad = []
     with closing(open_engine(manifest, backend="onnxruntime", precision="f32", threads=threads)) as reference:
-        batch = sample_batch(manifest.inputs, PARITY_BATCH)
+        batch = crops.windows if manifest.task == CLASSIFICATION else crops.lr
         for way in ways_to_run(manifest, precision=precision, threads=threads):
             with closing(way.open()) as engine:
                 verdict = compare_engines(reference, engine, batch)

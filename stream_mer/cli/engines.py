@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from stream_mer.cli.flags import Verbs, add_verb
+
+PRECISIONS = ("f32", "fp16", "bf16", "int8", "fp8")
+PLAN_BACKENDS = ("tensorrt", "tensorrt-rtx")
 
 
 def add(verbs: Verbs) -> None:
     """Add this family's verbs."""
-    engines = add_verb(verbs, "engines", _engines, "what is there, check hashes and parity, measure")
-    engines.add_argument("action", choices=("list", "verify", "bench"))
+    engines = add_verb(verbs, "engines", _engines, "what is there, build GPU plans, check hashes, measure")
+    engines.add_argument("action", choices=("list", "build", "verify", "bench"))
     engines.add_argument("--engine", help="only this one")
     engines.add_argument("--threads", type=int)
+    plans = engines.add_argument_group("plans", "for build and verify: TensorRT's files, one per GPU")
+    plans.add_argument("--backend", choices=PLAN_BACKENDS, help="default: whichever is installed")
+    plans.add_argument("--precision", choices=PRECISIONS, action="append", help="repeat for more")
+    plans.add_argument("--target", default="current", help="another GPU, e.g. sm89; tensorrt-rtx only")
+    plans.add_argument("--max-batch", type=int, help="largest batch (64); smaller takes less memory")
+    plans.add_argument("--cache", type=Path, metavar="DIR", help="where plans are kept")
+    plans.add_argument("--force", action="store_true", help="build again what is there")
+    plans.add_argument("--faces", type=Path, metavar="DIR", help="portraits to verify on, beside the demo's")
 
 
 def _engines(args: argparse.Namespace) -> int:
-    from stream_mer.app import engine_room
+    from stream_mer.app import engine_room, plan_room
 
-    action = {"list": engine_room.show, "verify": engine_room.verify, "bench": engine_room.bench}[args.action]
+    if args.action == "build":
+        wishes = plan_room.wishes(args.engine, args.backend, args.precision, args.target, args.max_batch)
+        return plan_room.build(wishes, args.cache, force=args.force)
+    if args.action == "verify":
+        checked = engine_room.verify(args.engine, args.threads, args.faces)
+        wishes = plan_room.wishes(args.engine, args.backend, args.precision, args.target, args.max_batch)
+        return max(checked, plan_room.verify(wishes, args.cache, asked=args.backend is not None))
+    action = {"list": engine_room.show, "bench": engine_room.bench}[args.action]
     return action(args.engine, args.threads)

@@ -1,0 +1,126 @@
+"""Make an engine's int8 copy: choose calibration crops, find ranges, keep sensitive layers in f32, measure.
+
+    python scripts/calibrate.py --engine rrdb-light-x4 --data DATA
+
+DATA holds faces/index.csv. Writes engines/<name>/model.int8.onnx and int8.toml, and into
+calibration/int8/<name>/ the list of pictures (samples.csv: paths and digests, no pictures) and the table of
+everything that was tried (README.md). ``--table`` measures the present copy again, ``--check`` only compares
+the list with the pictures there are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from ways_table import compare_ways
+
+from stream_mer.errors import ConfigError, EngineError, StreamMerError
+from stream_mer.face.mediapipe import MediaPipeDetector
+from stream_mer.runtime.assets import AssetStore
+from stream_mer.runtime.int8 import Int8Page, read_int8_page, write_int8
+from stream_mer.runtime.machine import cpu_model
+from stream_mer.runtime.manifest import load_manifest, read_network
+from stream_mer.runtime.schema import Manifest
+from stream_mer.training.quantise import (
+    METHODS,
+    Trial,
+    choose_trial,
+    high_sets,
+    quantise,
+    quantiser_version,
+    run_onnx,
+    trial_table,
+)
+from stream_mer.training.samples import Samples, choose_samples, cut_samples, read_samples, write_samples
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--engine", required=True, help="name of a super-resolution engine")
+    parser.add_argument("--data", type=Path, required=True, help="folder with faces/index.csv")
+    parser.add_argument("--root", type=Path, default=ROOT, help="folder with engines/ and calibration/")
+    parser.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
+    parser.add_argument("--count", type=int, default=64, help="calibration crops (default 64)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1, help="for the speeds in the table")
+    parser.add_argument("--table", action="store_true", help="keep the int8 copy, measure it again")
+    parser.add_argument("--check", action="store_true", help="only check the list against DATA")
+    return parser.parse_args(arguments)
+
+
+def samples_of(args: argparse.Namespace, path: Path) -> Samples:
+    """The calibration crops: those listed if there is a list, else newly chosen and listed."""
+    listed = read_samples(path) if path.is_file() else ()
+    rows = listed or choose_samples(args.data / "faces", args.count, args.seed)
+    model = AssetStore(args.assets).path("face_detection_short_range.tflite")
+    with closing(MediaPipeDetector(model)) as detector:
+        found = cut_samples(args.data / "faces", rows, detector)
+    if args.check and found.rows != listed:
+        changed = sum(a != b for a, b in zip(found.rows, listed, strict=False))
+        raise ConfigError(f"{path}: {changed} of {len(listed)} crops are cut otherwise now; calibrate again")
+    if not args.check:
+        write_samples(path, found.rows)
+    return found
+
+
+def calibrate(manifest: Manifest, samples: Samples, list_sha256: str) -> str:
+    """Try every way, write the best int8 copy and its page; the table of trials."""
+    assert manifest.folder is not None
+    network = read_network(manifest)
+    ranges, held = samples.part("range").lr, samples.part("judge").lr
+    truth = run_onnx(network, held)
+    trials: list[Trial] = []
+    made: dict[Trial, bytes] = {}
+    for high in high_sets(network):
+        for method in METHODS:
+            copy = quantise(network, ranges, method, high)
+            trials.append(Trial.of(method, high, truth, run_onnx(copy, held), len(copy)))
+            made[trials[-1]] = copy
+    best = choose_trial(trials)
+    digest, figure = sha256(made[best]).hexdigest(), float(np.round(best.psnr_db, 2))
+    origin = (list_sha256, quantiser_version())
+    page = Int8Page(digest, manifest.sha256, best.method, best.high, figure, *origin)
+    write_int8(manifest.folder, made[best], page)
+    return trial_table(trials, best)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Calibrate; 0 or the exit code of the error."""
+    args = parse(arguments)
+    home = args.root / "calibration" / "int8" / args.engine
+    try:
+        manifest = load_manifest(args.root / "engines" / args.engine)
+        if manifest.task != "super-resolution":
+            raise EngineError(f"{manifest.name} decides by flow in f32 and has no int8 copy")
+        samples = samples_of(args, home / "samples.csv")
+        people = len({row.person for row in samples.rows})
+        print(f"{len(samples.rows)} crops of {people} people, as listed in {home / 'samples.csv'}")
+        if args.check:
+            return 0
+        digest = sha256((home / "samples.csv").read_bytes()).hexdigest()
+        trials = "" if args.table else calibrate(manifest, samples, digest)
+        page = read_int8_page(manifest)
+        ways = compare_ways(manifest, samples, args.threads)
+        print(trials, ways, sep="\n\n")
+        if page is not None and not args.table:
+            made = f"By `scripts/calibrate.py`, {page.quantiser}, on the pictures of `samples.csv`; bold: chosen."
+            how = f"Every way to run it here, {args.threads} thread(s), on {cpu_model()}:"
+            text = [f"# int8 of {manifest.name}", made, trials, how, ways]
+            (home / "README.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+    except StreamMerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
