@@ -1,16 +1,16 @@
-"""Puts the dashboard behind ``live --web``: its server lives as long as the run."""
+"""Puts the dashboard and the metrics in front of a fleet; the server lives as long as the block."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from stream_mer import __version__
+from stream_mer.app.camera import Camera
+from stream_mer.app.fleet import Fleet
 from stream_mer.errors import ConfigError
-from stream_mer.pipeline.plan import SinkRecipe
-from stream_mer.sinks.history import DrawSettings, Status
-from stream_mer.sinks.overlay import Painter
-from stream_mer.types import SourceInfo
+from stream_mer.pipeline.timing import BOUNDS_S
+from stream_mer.web.live_state import LiveState
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -29,45 +29,68 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 @contextmanager
-def dashboard(
-    address: str, token: str | None, name: str, look: DrawSettings, status: Callable[[], Status]
-) -> Iterator[SinkRecipe]:
-    """Serve the dashboard inside the ``with`` block; gives the recipe of the sink that feeds it.
+def dashboard(address: str, token: str | None, fleet: Fleet) -> Iterator[str]:
+    """Serve the dashboard inside the ``with`` block; gives the address to open, token included.
 
     Args:
         address: ``HOST:PORT``.
         token: required for any address but this machine's own.
-        name: of the camera, credentials already out.
-        look: how the picture is drawn.
-        status: coverage and drops, asked once a frame.
+        fleet: what is shown.
 
     Raises:
         ConfigError: the extra ``web`` is not installed, the address is not free, or no token.
     """
     host, port = parse_address(address)
     try:
-        from stream_mer.web.dashboard import Dashboard
-        from stream_mer.web.live_state import LiveState
+        from stream_mer.web.dashboard import Dashboard, Service
+        from stream_mer.web.metrics import Buckets, CameraReading, Metrics, Reading
         from stream_mer.web.server import WebServer
-        from stream_mer.web.sink import WebSink
     except ImportError as error:
         raise ConfigError(
             f"--web needs {error.name}, which is not installed.\nRun: pip install 'stream-mer[web]'"
         ) from error
-    state = LiveState(name, threshold=look.threshold)
-    server = WebServer(Dashboard([state], token=token), host, port, token=token)
+
+    def read_camera(camera: Camera) -> CameraReading:
+        totals, age_s, run = camera.totals(), camera.age_s(), camera.run
+        return CameraReading(
+            camera.name,
+            up=camera.up,
+            captured=totals.captured,
+            processed=totals.processed,
+            dropped=totals.dropped,
+            in_flight=totals.in_flight,
+            lost=totals.lost,
+            reconnects=dict(camera.reconnects),
+            restarts=camera.restarts,
+            queue=run.backlog if run is not None else 0,
+            last_frame_age_s=age_s,
+            coverage=run.progress.tally.coverage if run is not None else 0.0,
+            events=totals.events,
+            stages={name: Buckets(BOUNDS_S, h.counts, h.sum_s) for name, h in totals.stages.items()},
+        )
+
+    def read() -> Reading:
+        ladder, shared = fleet.relief.ladder, fleet.networks.super_resolver
+        outbox = {}
+        for name, courier in fleet.couriers.items():
+            c = courier.counts()
+            lost = {"overflowed": c.overflowed, "refused": c.refused}
+            outbox[name] = {"accepted": c.accepted, "delivered": c.delivered, "waiting": c.waiting, **lost}
+        return Reading(
+            [read_camera(camera) for camera in fleet.cameras],
+            ladder.level,
+            ladder.name,
+            shared.batches,
+            shared.pictures,
+            outbox,
+            __version__,
+        )
+
+    states: list[LiveState] = [fleet.states[camera.name] for camera in fleet.cameras]
+    service = Service(Metrics(read).answer, fleet.overload, fleet.review)
+    server = WebServer(Dashboard(states, token=token, service=service), host, port, token=token)
     server.start()
-    print(f"dashboard: {server.url}", file=sys.stderr)
-
-    def figures() -> dict[str, float | int | None]:
-        now = status()
-        return {"coverage": now.coverage, "dropped": now.dropped, "latency_ms": now.latency_ms}
-
-    def build(_: SourceInfo) -> WebSink:
-        painter = Painter(look, status=status)
-        return WebSink(state, painter.paint, remember=painter.remember, status=figures)
-
     try:
-        yield SinkRecipe("web", build)
+        yield server.url
     finally:
         server.stop()

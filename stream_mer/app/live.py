@@ -4,41 +4,32 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from stream_mer.app.compose import DetectorFactory, build_plan, threshold_of
+from stream_mer.app.camera import Camera
+from stream_mer.app.cameras import CameraConfig, Delivery, FleetConfig
 from stream_mer.app.dashboard import dashboard
-from stream_mer.app.networks import pick_networks
-from stream_mer.app.outputs import (
-    recording_sinks,
-    remove_outputs,
-    require_writable,
-    run_and_report,
-    say,
-)
+from stream_mer.app.fleet import Fleet, Place
+from stream_mer.app.logs import start_logging
+from stream_mer.app.notice import give_notice
+from stream_mer.app.outputs import remove_outputs, require_writable, say
 from stream_mer.app.sources import open_source, require_apart
 from stream_mer.capture.redact import redact
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
-from stream_mer.pipeline.threads import ThreadedRun
-from stream_mer.runtime.assets import AssetStore
 from stream_mer.sinks.history import DrawSettings, Status
 from stream_mer.sinks.preview import PreviewWindow, require_display
 from stream_mer.sinks.progress import ProgressSink
-from stream_mer.types import Result, RunSummary
-
-NOTICE = """\
-Notice: inferring emotions at work or in education is prohibited in the EU (AI Act, Art. 5(1)(f)),
-and people watched elsewhere must be told (Art. 50(3)). A micro-expression is not a lie.
-Nothing is stored unless asked for."""
-
+from stream_mer.sinks.segments import SegmentSink
+from stream_mer.types import Result, RunSummary, SourceInfo
 
 LONGEST_S = 7 * 24 * 3600.0
+KEPT_HERE = Path("stream-mer-recording")
+"""Where 'r' in the window and snapshots go without ``--record``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +42,12 @@ class LiveOptions:
     token: str | None = None
     record: Path | None = None
     seconds: float | None = None
+    keep_days: float | None = None
+    keep_gb: float | None = None
+    keep_thumbnails: bool = False
+    webhook: str | None = None
+    mqtt: str | None = None
+    log: str = "text"
 
 
 def live(options: LiveOptions, settings: Settings) -> int:
@@ -64,43 +61,42 @@ def live(options: LiveOptions, settings: Settings) -> int:
         raise ConfigError(
             f"--seconds {options.seconds:g} is not a length of time.\nGive more than 0, at most a week."
         )
-    print(NOTICE, file=sys.stderr)
-    recipe = open_source(options.source, paced=True)
-    networks = pick_networks(settings)
-    print(f"super-resolution: {networks.super_resolver.name} ({networks.reason})", file=sys.stderr)
-    detectors = DetectorFactory(settings, AssetStore(settings.assets, report=say))
-    detectors.fetch()
-    look = DrawSettings(threshold=threshold_of(settings, networks), redact=settings.redact)
-    runs: list[ThreadedRun] = []  # the run is made last; sinks reach it through this
-
-    def status() -> Status:
-        progress, dropped = runs[0].progress, runs[0].dropped
-        return Status(coverage=progress.tally.coverage, dropped=dropped)
-
+    for flag, limit in (("--keep-days", options.keep_days), ("--keep-gb", options.keep_gb)):
+        if limit is not None and (options.record is None or not limit > 0):
+            raise ConfigError(f"{flag} {limit:g} needs --record DIR and a number above 0.")
+    give_notice()
+    if options.record is not None:
+        require_writable(options.record)
+        require_apart(open_source(options.source, paced=True).file, options.record)
+        remove_outputs(options.record)
+    if options.window:
+        require_display()
+    name = redact(options.source)
+    config = FleetConfig(
+        (CameraConfig(name, options.source, settings),),
+        settings,
+        options.web,
+        options.token,
+        options.record,
+        options.keep_days,
+        options.keep_gb,
+        options.keep_thumbnails,
+        Delivery(options.webhook, None, options.mqtt),
+    )
+    place = Place(options.record, own=False) if options.record is not None else None
+    handler = start_logging(options.log)
     with ExitStack() as stack:
-        sinks = [SinkRecipe("progress", ProgressSink)]
-        if options.record is not None:
-            require_writable(options.record)
-            require_apart(recipe.file, options.record)
-            remove_outputs(options.record)
-            sinks += recording_sinks(options.record, settings, networks, utc=_wall_clock)
-        if options.window:
-            require_display()
-            sinks.append(
-                SinkRecipe(
-                    "window",
-                    lambda info: _Window(PreviewWindow(info.name, look, status=status), runs[0].stop),
-                )
-            )
+        stack.callback(handler.close)
+        fleet = Fleet(config, place, extra=lambda camera: _extra(options, settings, camera), say=say)
+        stack.callback(fleet.close)
+        picked = fleet.networks.networks
+        say(f"super-resolution: {picked.super_resolver.name} ({picked.reason})")
         if options.web is not None:
-            name = redact(options.source)
-            sinks.append(stack.enter_context(dashboard(options.web, options.token, name, look, status)))
-        if options.seconds is not None:
-            seconds = options.seconds
-            sinks.append(SinkRecipe("timer", lambda _: _StopAfter(seconds, runs[0].stop)))
-        plan = build_plan(recipe.build, settings, networks, detectors, sinks, lossy=True, drain=recipe.drain)
-        runs.append(ThreadedRun(plan))
-        summary = runs[0].run() if options.record is None else run_and_report(runs[0], options.record)
+            say(f"dashboard: {stack.enter_context(dashboard(options.web, options.token, fleet))}")
+            sys.stderr.flush()
+        fleet.relief.start()
+        (camera,) = fleet.cameras
+        summary = camera.run_once()
     lost = sum(summary.frames_dropped.values())
     print(f"{summary.frames} frames, {lost} lost, {summary.events} events, coverage {summary.coverage:.0%}")
     for warning in summary.warnings:
@@ -108,17 +104,76 @@ def live(options: LiveOptions, settings: Settings) -> int:
     return 0
 
 
-class _Window:
-    """The preview window; 'q' in it stops the run."""
+def _extra(options: LiveOptions, settings: Settings, camera: Camera) -> Sequence[SinkRecipe]:
+    """The sinks that only a live run with somebody in front of it has."""
+    sinks = [SinkRecipe("progress", ProgressSink)]
+    if options.window:
+        look = DrawSettings(threshold=camera.threshold, redact=settings.redact)
+        by_hand = _Switch()
 
-    def __init__(self, preview: PreviewWindow, stop: Callable[[], None]) -> None:
-        self._preview = preview
-        self._stop = stop
+        def recorder(info: SourceInfo) -> SegmentSink:
+            return SegmentSink(
+                (options.record or KEPT_HERE) / "by-hand",
+                look,
+                fps_hint=info.fps_nominal,
+                recording=by_hand.on,
+            )
+
+        sinks.append(SinkRecipe("by-hand", recorder))
+        sinks.append(
+            SinkRecipe(
+                "window",
+                lambda info: _Window(info.name, look, options.record or Path("."), camera, by_hand),
+                main=True,
+            )
+        )
+    if options.seconds is not None:
+        seconds = options.seconds
+        sinks.append(SinkRecipe("timer", lambda _: _StopAfter(seconds, camera.stop)))
+    return sinks
+
+
+class _Switch:
+    """Whether 'r' was pressed; set in one thread, read in another."""
+
+    def __init__(self) -> None:
+        self._on = False
+
+    def on(self) -> bool:
+        return self._on
+
+    def toggle(self) -> bool:
+        self._on = not self._on
+        return self._on
+
+
+class _Window:
+    """The preview window; 'q' in it stops the run, also while the camera is away."""
+
+    def __init__(
+        self, title: str, look: DrawSettings, snapshots: Path, camera: Camera, by_hand: _Switch
+    ) -> None:
+        self._index = 0
+        self._camera = camera
+        self._preview = PreviewWindow(
+            title, look, snapshots=snapshots, status=self._status, record=by_hand.toggle, check_display=False
+        )
+
+    def _status(self) -> Status:
+        return self._camera.status(self._index)
 
     def write(self, result: Result) -> None:
+        self._index = result.frame.index
         self._preview.write(result)
+        self._obey()
+
+    def idle(self) -> None:
+        self._preview.idle()
+        self._obey()
+
+    def _obey(self) -> None:
         if self._preview.wants_stop:
-            self._stop()
+            self._camera.stop()
 
     def close(self, summary: RunSummary | None) -> None:
         self._preview.close(summary)
@@ -137,12 +192,3 @@ class _StopAfter:
 
     def close(self, summary: RunSummary | None) -> None:  # noqa: ARG002  (the protocol's signature)
         self._timer.cancel()
-
-
-def _wall_clock() -> Callable[[int], str]:
-    """ISO 8601 UTC of a time on the source's clock; its zero is taken to be the first call's moment.
-
-    The source's clock starts with its first frame, the log is made just before that.
-    """
-    start = datetime.now(timezone.utc)
-    return lambda ns: (start + timedelta(microseconds=ns / 1000)).isoformat(timespec="milliseconds")

@@ -11,7 +11,7 @@ from stream_mer.capture.clock import MonotonicClock
 from stream_mer.capture.opencv import OpenCvCamera
 from stream_mer.capture.paced import PacedSource
 from stream_mer.capture.pyav import PyAvSource
-from stream_mer.capture.reconnect import ReconnectingSource
+from stream_mer.capture.reconnect import LinkChange, ReconnectingSource
 from stream_mer.errors import ConfigError
 from stream_mer.protocols import Source
 
@@ -45,19 +45,24 @@ class SourceRecipe:
     file: Path | None = None
 
 
-def open_source(word: str | Path | int, *, paced: bool = False) -> SourceRecipe:
+def open_source(
+    word: str | Path | int, *, paced: bool = False, observe: Callable[[LinkChange], None] = lambda _: None
+) -> SourceRecipe:
     """The recipe for a camera number, an address, or a file.
 
     Args:
         word: ``0`` or ``"0"`` is a camera, ``scheme://...`` an address, anything else a file.
         paced: play a file at its own pace as if it were a camera.
+        observe: told when the connection to an address is lost and made again.
     """
     text = str(word)
     if text.isdecimal() and len(text) <= CAMERA_DIGITS and not Path(text).exists():
         return SourceRecipe(lambda: OpenCvCamera(int(text), clock=MonotonicClock()), live=True, drain=True)
     if is_address(text):
         return SourceRecipe(
-            lambda: ReconnectingSource(lambda: PyAvSource(text, live=True), MonotonicClock()),
+            lambda: ReconnectingSource(
+                lambda: PyAvSource(text, live=True), MonotonicClock(), observe=observe
+            ),
             live=True,
             drain=True,
         )

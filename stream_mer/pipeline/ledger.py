@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 
 REMEMBERED = 512
 """Arrival times kept for frames that are done: sinks ask for them a little later."""
+ANCHOR_NS = 60_000_000_000
+"""The wall clock is compared anew every minute: cameras' clocks drift by seconds a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,17 @@ class Ledger:
         self._under_way: dict[int, int] = {}
         self._arrivals: dict[int, int] = {}
         self._last_ns: int | None = None
+        self._zeros: list[int] = []
+        self._zero_since = 0
 
-    def capture(self, index: int) -> None:
-        """Frame ``index`` has been read from the source."""
-        now = perf_counter_ns()
+    def capture(self, index: int, pts_ns: int = 0) -> None:
+        """Frame ``index`` has been read from the source; its time there is ``pts_ns``."""
+        now, zero = perf_counter_ns(), time_ns() - pts_ns
         with self._lock:
+            # Delays only ever add: of many comparisons the smallest is the truest.
+            if not self._zeros or now - self._zero_since > ANCHOR_NS:
+                self._zeros, self._zero_since = [*self._zeros[-1:], zero], now
+            self._zeros[-1] = min(self._zeros[-1], zero)
             self._captured += 1
             self._under_way[index] = self._arrivals[index] = self._last_ns = now
             if len(self._arrivals) > REMEMBERED:
@@ -70,6 +78,11 @@ class Ledger:
         with self._lock:
             since = self._arrivals.get(index)
         return None if since is None else perf_counter_ns() - since
+
+    def utc_ns(self, pts_ns: int) -> int:
+        """The UTC time (ns since 1970) of a time of the source, right to the network's delay."""
+        with self._lock:
+            return (min(self._zeros) if self._zeros else time_ns()) + pts_ns
 
     def read(self) -> Flow:
         """The figures of one moment."""

@@ -42,7 +42,7 @@ def _read(wiring: Wiring, source: Source) -> None:
     start = perf_counter_ns()
     for frame in source:
         times.add(perf_counter_ns() - start)
-        ledger.capture(frame.index)
+        ledger.capture(frame.index, frame.pts_ns)
         if wiring.built.is_set():
             wiring.to_face.put(frame)
         else:

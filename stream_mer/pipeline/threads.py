@@ -72,6 +72,14 @@ class ThreadedRun:
         """Time since frame ``index`` was captured; None if that is long ago."""
         return self._wiring.ledger.age_ns(index)
 
+    def utc_ns(self, pts_ns: int) -> int:
+        """The wall clock's time, ns since 1970 in UTC, at a time of the source."""
+        return self._wiring.ledger.utc_ns(pts_ns)
+
+    def losses(self) -> dict[str, int]:
+        """Frames the source knows to have lost before they were captured, by cause."""
+        return self._wiring.losses()
+
     def stop(self) -> None:
         """Ask for an orderly end: what was captured is still delivered. Callable from any thread."""
         self._wiring.stop()

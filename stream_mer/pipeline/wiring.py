@@ -43,6 +43,7 @@ class Wiring:
         self._building = 2 + len(self.to_sinks)
         self._lock = threading.Lock()
         self._source: Source | None = None
+        self._source_losses: dict[str, int] = {}
 
     def attach(self, source: Source) -> None:
         """The capture's source is open; from now on ``stop`` interrupts it."""
@@ -58,8 +59,16 @@ class Wiring:
 
     def detach(self) -> None:
         """The source is about to be closed."""
+        self.losses()
         with self._lock:
             self._source = None
+
+    def losses(self) -> dict[str, int]:
+        """What the source has lost so far, by its own account."""
+        with self._lock:
+            if self._source is not None:
+                self._source_losses = dict(self._source.losses)
+            return self._source_losses
 
     def info(self) -> SourceInfo:
         """What the source says about itself; waits until it is open.

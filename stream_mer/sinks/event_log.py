@@ -39,7 +39,7 @@ class EventLog:
 
     Args:
         path: file to write; its folder is made. A log of an earlier run is replaced.
-        engines: name -> sha256 of every engine in use.
+        engines: name -> sha256 of every engine in use; if they may change meanwhile, what to ask.
         utc: turns an onset (ns of the source's clock) into ISO 8601 UTC; only for live sources.
 
     Raises:
@@ -47,10 +47,14 @@ class EventLog:
     """
 
     def __init__(
-        self, path: Path | str, engines: Mapping[str, str], *, utc: Callable[[int], str] | None
+        self,
+        path: Path | str,
+        engines: Mapping[str, str] | Callable[[], Mapping[str, str]],
+        *,
+        utc: Callable[[int], str] | None,
     ) -> None:
         self.path = Path(path)
-        self._engines = {name: digest[:DIGEST_PREFIX] for name, digest in sorted(engines.items())}
+        self._engines = engines
         self._utc = utc
         self._size = 0
         try:
@@ -72,7 +76,9 @@ class EventLog:
             raise OutputError(f"the event log {self.path} is already closed; nothing can be added to it")
         for event in result.events:
             onset_utc = self._utc(event.onset_ns) if self._utc else None
-            self._append(to_line(EventRecord(event, onset_utc, self._engines)).encode())
+            engines = self._engines() if callable(self._engines) else self._engines
+            short = {name: digest[:DIGEST_PREFIX] for name, digest in sorted(engines.items())}
+            self._append(to_line(EventRecord(event, onset_utc, short)).encode())
 
     def _append(self, line: bytes) -> None:
         try:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -27,14 +28,16 @@ _ESCAPE = 27
 class PreviewWindow:
     """Sink that shows every result in a window.
 
-    Keys: ``q`` or Escape asks to stop, ``s`` saves a snapshot, space freezes and thaws the picture
-    (the run itself goes on: a live source does not wait). Closing the window asks to stop, too.
+    Keys: ``q`` or Escape asks to stop, ``s`` saves a snapshot, ``r`` starts and ends a recording, ``d``
+    shows and hides details (insets and score strip), space freezes and thaws the picture (the run
+    itself goes on: a live source does not wait). Closing the window asks to stop, too.
 
     Args:
         title: of the window; also its identity, so two windows need two titles.
         settings: how the overlay looks, and whether faces are redacted (snapshots too).
         snapshots: folder for snapshots, made when the first one is taken.
         status: asked once a frame for what the pipeline knows.
+        record: called for ``r``; says whether a recording runs now. Without it the key does nothing.
         check_display: try out in a process of its own whether windows work here at all; the toolkit
             ends the whole program where they do not.
 
@@ -49,6 +52,7 @@ class PreviewWindow:
         *,
         snapshots: Path | str = ".",
         status: Callable[[], Status] | None = None,
+        record: Callable[[], bool] | None = None,
         check_display: bool = True,
     ) -> None:
         if check_display:
@@ -56,7 +60,9 @@ class PreviewWindow:
         self._title = title
         self._history = History(settings)
         self._snapshots = Path(snapshots)
-        self._status = status
+        self._status, self._record = status, record
+        self._recording = False
+        self._last: Result | None = None
         self._paused = self._stop = self._closed = self._open = False
         self._shown: ImageU8 | None = None
         self._note, self._note_until = "", 0
@@ -76,9 +82,22 @@ class PreviewWindow:
             raise OutputError("the preview window is already closed; nothing can be shown in it")
         if self._stop:
             return
+        self._last = result
         self._history.push(result, status=self._status() if self._status else None)
         if not self._paused:
             self._shown = draw(result, self._history)
+        self._refresh()
+
+    def idle(self) -> None:
+        """Look at the keyboard while no picture comes: 'q' must work during an outage, too.
+
+        Raises:
+            OutputError: the display has gone away.
+        """
+        if self._open and not self._stop and not self._closed:
+            self._refresh()
+
+    def _refresh(self) -> None:
         try:
             self._show()
             key = cv2.waitKey(1)
@@ -89,8 +108,8 @@ class PreviewWindow:
             ) from error
         if gone:
             self._stop = True
-        elif key >= 0:
-            self.press(key & 0xFF, result)
+        elif key >= 0 and self._last is not None:
+            self.press(key & 0xFF, self._last)
 
     def press(self, key: int, result: Result) -> None:
         """Do what a key stands for; ``result`` is the one on screen."""
@@ -100,6 +119,13 @@ class PreviewWindow:
             self._paused = not self._paused
         elif key == ord("s"):
             self._snapshot(result)
+        elif key == ord("d"):
+            look = self._history.settings
+            self._history.settings = replace(look, insets=not look.insets, strip=not look.strip)
+        elif key == ord("r") and self._record is not None:
+            self._recording = self._record()
+            self._note_until = self._history.now_ns + NOTE_NS
+            self._note = "recording" if self._recording else "recording ended"
 
     def close(self, summary: RunSummary | None) -> None:  # noqa: ARG002 - the protocol's signature
         """Take the window away; idempotent."""
@@ -123,7 +149,7 @@ class PreviewWindow:
             cv2.resizeWindow(self._title, width, height)
             self._open = True
         picture = self._shown
-        words = "paused, space goes on" if self._paused else ""
+        words = "paused, space goes on" if self._paused else "recording" if self._recording else ""
         if self._history.now_ns < self._note_until:
             words = self._note
         if words:

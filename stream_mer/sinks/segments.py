@@ -66,7 +66,7 @@ class SegmentSink:
     """Sink that writes the overlay as a row of files.
 
     Args:
-        folder: where they go; it is made.
+        folder: where they go; made with the first one.
         settings: how the overlay looks, and whether faces are redacted.
         retention: what is deleted; nothing if None.
         segment_s: length of a file, s of stream time.
@@ -74,9 +74,6 @@ class SegmentSink:
         status: asked once a frame for what the pipeline knows.
         recording: asked once a frame; False pauses, and a new file starts afterwards.
         now: the present in UTC.
-
-    Raises:
-        OutputError: the folder cannot be made.
     """
 
     def __init__(
@@ -99,12 +96,6 @@ class SegmentSink:
         self._started_ns = 0
         self._looked = datetime.min.replace(tzinfo=timezone.utc)
         self._closed = False
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"cannot make {folder}: {error.strerror or error}\nchoose another folder with --record"
-            ) from error
 
     def write(self, result: Result) -> None:
         """Draw and append one frame; a repeated result has none and changes nothing.
@@ -170,7 +161,7 @@ class SegmentSink:
         for path in expired(files, self._retention, now.timestamp(), writing):
             try:
                 path.unlink(missing_ok=True)
-            except OSError as error:
+            except OSError as error:  # noqa: PERF203  (one file that stays must not keep the others)
                 log.warning("cannot delete %s: %s", path, error.strerror or error)
             else:
                 log.info("deleted %s: older or more than is kept", path.name)

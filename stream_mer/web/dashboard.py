@@ -1,25 +1,16 @@
-"""The dashboard's pages and addresses: live picture, scores and events of every camera, and health.
-
-Without a token only this machine's own names are answered (a foreign name in the Host header means
-a web page elsewhere tries to reach us through the visitor's browser). With a token every address but
-the two health checks asks for it: as ``?token=``, as ``Authorization: Bearer``, or in the cookie that
-the first of these sets.
-"""
+"""The dashboard's pages and addresses: pictures, scores and events of every camera, reviews, and health."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
-import ipaddress
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import (
     HTMLResponse,
     JSONResponse,
@@ -29,17 +20,33 @@ from starlette.responses import (
     StreamingResponse,
 )
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from stream_mer.web.live_state import LiveState
+from stream_mer.web.door import COOKIE, Door, content_policy
+from stream_mer.web.live_state import VERDICTS, LiveState
 
-OPEN_PATHS = ("/healthz", "/readyz")
-"""Health checks are asked by machines without secrets, and tell none."""
-COOKIE = "stream_mer_token"
 MAX_STREAMS = 16
-"""Picture streams at once; a page uses one a camera, and each costs bandwidth."""
+"""Picture streams at once; a page uses one for all its cameras, and each costs bandwidth."""
+MAX_BODY = 4096
 POLL_S = 0.03
+PATIENCE_S = 5.0
+"""How long a single picture is waited for: nothing is painted until somebody asks."""
 _BOUNDARY = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: "
+_FRESH = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the dashboard may ask of the rest of the program.
+
+    Args:
+        metrics: from an ``Accept`` header to the scrape's body and content type.
+        overload: ``level``, its ``name``, and the last ``steps``, for the page.
+        review: camera number, event id, verdict; True if it is saved on disk.
+    """
+
+    metrics: Callable[[str], tuple[bytes, str]] | None = None
+    overload: Callable[[], Mapping[str, Any]] = lambda: {"level": 0, "name": "", "steps": []}
+    review: Callable[[int, str, str], bool] = lambda _number, _id, _verdict: False
 
 
 class Dashboard:
@@ -48,10 +55,14 @@ class Dashboard:
     Args:
         states: one a camera, in the order of the page.
         token: what a visitor must know; None lets everybody on this machine in, and nobody else.
+        service: the rest of the program.
     """
 
-    def __init__(self, states: Sequence[LiveState], *, token: str | None = None) -> None:
+    def __init__(
+        self, states: Sequence[LiveState], *, token: str | None = None, service: Service | None = None
+    ) -> None:
         self._states = list(states)
+        self._service = service or Service()
         self._page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
         self._streams = 0
         self._closing = False
@@ -59,12 +70,16 @@ class Dashboard:
             routes=[
                 Route("/", self._index),
                 Route("/api/state", self._state),
+                Route("/api/review", self._review, methods=["POST"]),
+                Route("/pictures", self._pictures),
                 Route("/camera/{number:int}/stream.mjpg", self._stream),
                 Route("/camera/{number:int}/picture.jpg", self._picture),
+                Route("/camera/{number:int}/events/{event}/{moment}.jpg", self._thumbnail),
+                Route("/metrics", self._metrics),
                 Route("/healthz", self._healthz),
                 Route("/readyz", self._readyz),
             ],
-            middleware=[Middleware(_Door, token=token, policy=_content_policy(self._page))],
+            middleware=[Middleware(Door, token=token, policy=content_policy(self._page))],
         )
 
     def close(self) -> None:
@@ -82,7 +97,23 @@ class Dashboard:
 
     async def _state(self, _: Request) -> Response:
         cameras = [state.snapshot() for state in self._states]
-        return JSONResponse({"cameras": cameras}, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"cameras": cameras, "overload": dict(self._service.overload())}, headers=_FRESH)
+
+    async def _review(self, request: Request) -> Response:
+        """JSON with ``camera`` (number), ``id`` and ``verdict`` (one of ``VERDICTS``)."""
+        if int(request.headers.get("content-length", "0") or 0) > MAX_BODY:
+            return PlainTextResponse("too long", 413)
+        try:
+            asked = await request.json()
+            number, event, verdict = int(asked["camera"]), str(asked["id"]), str(asked["verdict"])
+        except (ValueError, TypeError, KeyError):
+            return PlainTextResponse("a review is JSON with camera, id and verdict", 400)
+        if verdict not in VERDICTS or not 0 <= number < len(self._states):
+            return PlainTextResponse(f"no such camera, or not one of {VERDICTS}", 400)
+        if not self._states[number].review(event, verdict):
+            return PlainTextResponse("no such event among the last ones", 404)
+        saved = await asyncio.to_thread(self._service.review, number, event, verdict)
+        return JSONResponse({"saved": saved}, headers=_FRESH)
 
     def _camera(self, request: Request) -> LiveState | None:
         number = int(request.path_params["number"])
@@ -94,123 +125,88 @@ class Dashboard:
         if state is None:
             return PlainTextResponse("no such camera", 404)
         seen, jpeg = state.picture()
-        for _ in range(round(1.5 / POLL_S)):
+        for _ in range(round(PATIENCE_S / POLL_S)):
             number, jpeg = state.picture()
             if number > seen or state.finished or self._closing:
                 break
             await asyncio.sleep(POLL_S)
         if not jpeg:
             return PlainTextResponse("no picture yet", 503)
-        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+        return Response(jpeg, media_type="image/jpeg", headers=_FRESH)
+
+    async def _thumbnail(self, request: Request) -> Response:
+        state, event, moment = (
+            self._camera(request),
+            request.path_params["event"],
+            request.path_params["moment"],
+        )
+        jpeg = state.thumbnail(event, moment) if state is not None else None
+        if jpeg is None:
+            return PlainTextResponse("no such picture", 404)
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     async def _stream(self, request: Request) -> Response:
+        """One camera as MJPEG, for players and other programs."""
         state = self._camera(request)
         if state is None:
             return PlainTextResponse("no such camera", 404)
+
+        def part(_: int, jpeg: bytes) -> bytes:
+            return _BOUNDARY + str(len(jpeg)).encode() + b"\r\n\r\n" + jpeg + b"\r\n"
+
+        return self._streaming([state], part, "multipart/x-mixed-replace; boundary=frame")
+
+    async def _pictures(self, _: Request) -> Response:
+        """All cameras in one answer, each picture behind its camera's number and its length.
+
+        Browsers open six connections to a server and no more; with one stream a camera, a page of six
+        cameras could ask nothing else.
+        """
+
+        def part(number: int, jpeg: bytes) -> bytes:
+            return number.to_bytes(4, "big") + len(jpeg).to_bytes(4, "big") + jpeg
+
+        return self._streaming(self._states, part, "application/octet-stream")
+
+    def _streaming(
+        self, states: Sequence[LiveState], part: Callable[[int, bytes], bytes], kind: str
+    ) -> Response:
         if self._streams >= MAX_STREAMS:
             return PlainTextResponse(f"{MAX_STREAMS} viewers already; close one", 503)
-        return StreamingResponse(
-            self._frames(state),
-            media_type="multipart/x-mixed-replace; boundary=frame",
-            headers={"Cache-Control": "no-store"},
-        )
+        return StreamingResponse(self._frames(states, part), media_type=kind, headers=_FRESH)
 
-    async def _frames(self, state: LiveState) -> AsyncIterator[bytes]:
+    async def _frames(
+        self, states: Sequence[LiveState], part: Callable[[int, bytes], bytes]
+    ) -> AsyncIterator[bytes]:
         """Every new picture; a slow viewer misses some, and nobody waits for it."""
-        sent = 0
+        sent = [0] * len(states)
         self._streams += 1
         try:
             while not self._closing:
-                number, jpeg = state.picture()
-                if number > sent:
-                    sent = number
-                    yield _BOUNDARY + str(len(jpeg)).encode() + b"\r\n\r\n" + jpeg + b"\r\n"
-                elif state.finished:
-                    return
-                else:
+                news = False
+                for place, state in enumerate(states):
+                    number, jpeg = state.picture()
+                    if number > sent[place]:
+                        sent[place], news = number, True
+                        yield part(place, jpeg)
+                if not news:
+                    if all(state.finished for state in states):
+                        return
                     await asyncio.sleep(POLL_S)
         finally:
             self._streams -= 1
+
+    async def _metrics(self, request: Request) -> Response:
+        if self._service.metrics is None:
+            return PlainTextResponse("no metrics here", 404)
+        body, kind = self._service.metrics(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": kind, **_FRESH})
 
     async def _healthz(self, _: Request) -> Response:
         return JSONResponse({"alive": True})
 
     async def _readyz(self, _: Request) -> Response:
-        """Ready when every camera delivers; names and reasons stay inside, numbers say which."""
+        """Ready when a camera delivers; those that do not are told by number, names stay inside."""
         late = {str(number): why for number, state in enumerate(self._states) if (why := state.ready())}
-        return JSONResponse({"ready": not late, "late": late}, status_code=503 if late else 200)
-
-
-class _Door:
-    """Middleware: who may come in, and what every answer says about itself."""
-
-    def __init__(self, app: ASGIApp, *, token: str | None, policy: str) -> None:
-        self._app, self._token = app, token
-        self._headers = [
-            (b"content-security-policy", policy.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cross-origin-resource-policy", b"same-origin"),
-        ]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-
-        async def marked(message: dict[str, object]) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *self._headers]  # type: ignore[misc]
-            await send(message)
-
-        refusal = self._refusal(HTTPConnection(scope))
-        await (refusal or self._app)(scope, receive, marked)  # type: ignore[arg-type]
-
-    def _refusal(self, visit: HTTPConnection) -> Response | None:
-        if visit.url.path in OPEN_PATHS:
-            return None
-        if self._token is None:
-            if is_loopback(_host_name(visit.headers.get("host", ""))):
-                return None
-            return PlainTextResponse("this dashboard answers only to localhost", 421)
-        scheme, _, bearer = visit.headers.get("authorization", "").partition(" ")
-        given = [visit.query_params.get("token"), visit.cookies.get(COOKIE)]
-        given.append(bearer.strip() if scheme.lower() == "bearer" else None)
-        known = self._token.encode()
-        # No short cut: the time taken must not depend on which of them, or how much, was right.
-        matches = [hmac.compare_digest(word.encode(), known) for word in given if word is not None]
-        if any(matches):
-            return None
-        words = "a token is needed: open the address that was printed at the start, with ?token=..."
-        return PlainTextResponse(words, 401, headers={"WWW-Authenticate": "Bearer"})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _host_name(header: str) -> str:
-    """The host of a Host header, without port and brackets."""
-    bracketed = re.fullmatch(r"\[([^\]]+)\](?::\d+)?", header)
-    return bracketed[1] if bracketed else header.rpartition(":")[0] if ":" in header else header
-
-
-def _content_policy(page: str) -> str:
-    """Nothing from elsewhere, and of scripts and styles only exactly the page's own."""
-
-    def digests(tag: str) -> str:
-        parts = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        shas = (base64.b64encode(hashlib.sha256(part.encode()).digest()).decode() for part in parts)
-        return " ".join(f"'sha256-{sha}'" for sha in shas)
-
-    return (
-        f"default-src 'none'; script-src {digests('script')}; style-src {digests('style')}; "
-        "img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+        ready = len(late) < len(self._states)
+        return JSONResponse({"ready": ready, "late": late}, status_code=200 if ready else 503)

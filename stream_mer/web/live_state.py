@@ -25,6 +25,10 @@ FRESH_NS = 5 * SECOND
 """A live source silent for longer is not ready."""
 FPS_NS = 3 * SECOND
 
+VERDICTS = ("accept", "reject", "")
+"""What a reviewer may say of an event; nothing takes it back."""
+MOMENTS = ("onset", "apex", "offset")
+
 Phase: TypeAlias = Literal["waiting", "running", "ended", "failed"]
 
 
@@ -47,6 +51,8 @@ class _Stream:
     picture: bytes = b""
     picture_number: int = 0
     wanted_ns: int | None = None
+    note: str = ""
+    thumbnails: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
 
 
 class LiveState:
@@ -105,6 +111,34 @@ class LiveState:
             self._stream.picture = jpeg
             self._stream.picture_number += 1
 
+    def say(self, note: str) -> None:
+        """Tell viewers how the camera fares, in one line without credentials; empty: nothing to tell."""
+        with self._lock:
+            self._stream.note = note
+
+    def keep_thumbnails(self, event_id: str, pictures: tuple[bytes, ...]) -> None:
+        """Take the JPEG pictures of an event at onset, apex and offset."""
+        with self._lock:
+            kept = self._stream.thumbnails
+            kept[event_id] = pictures
+            if len(kept) > EVENTS:
+                del kept[next(iter(kept))]
+
+    def thumbnail(self, event_id: str, moment: str) -> bytes | None:
+        """One of those pictures, if there is one."""
+        with self._lock:
+            pictures = self._stream.thumbnails.get(event_id)
+        known = pictures is not None and moment in MOMENTS
+        return pictures[MOMENTS.index(moment)] if pictures is not None and known else None
+
+    def review(self, event_id: str, verdict: str) -> bool:
+        """Remember a reviewer's verdict (of ``VERDICTS``); False if no recent event has this id."""
+        with self._lock:
+            mine = [event for event in self._stream.recent if event["id"] == event_id]
+            for event in mine:
+                event["review"] = verdict
+        return bool(mine)
+
     def finish(self, *, failed: bool = False) -> None:
         """The stream is over; viewers are told and picture streams end."""
         with self._lock:
@@ -162,7 +196,10 @@ class LiveState:
                     str(track): [[round(at / SECOND, 3), round(p, 3)] for at, p in sorted(curve.items())]
                     for track, curve in sorted(stream.scores.items())
                 },
-                "events": list(stream.recent),
+                "note": stream.note,
+                "events": [
+                    {**event, "thumbnails": event["id"] in stream.thumbnails} for event in stream.recent
+                ],
                 "events_total": stream.events,
             }
 
@@ -176,6 +213,7 @@ def _event(event: Event) -> dict[str, Any]:
         "apex_s": event.apex_ns / SECOND,
         "offset_s": event.offset_ns / SECOND,
         "label": event.label,
+        "review": "",
         "probability": round(event.probability, 4),
         "probabilities": {name: round(p, 4) for name, p in zip(LABELS, event.probabilities, strict=True)},
     }

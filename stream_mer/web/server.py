@@ -8,7 +8,8 @@ import threading
 import uvicorn
 
 from stream_mer.errors import ConfigError
-from stream_mer.web.dashboard import Dashboard, is_loopback
+from stream_mer.web.dashboard import Dashboard
+from stream_mer.web.door import is_loopback
 
 START_S = 10.0
 STOP_S = 5.0

@@ -24,7 +24,7 @@ class WebSink:
         paint: makes the picture to show from a result (redacted, if faces are to be); called only
             for results whose picture is wanted.
         remember: given every result that is not painted, so that the next picture knows of it.
-        status: asked once a frame for ``coverage``, ``dropped`` and ``latency_ms``.
+        status: asked once a frame (by its number) for ``coverage``, ``dropped`` and ``latency_ms``.
         max_fps: at most so many pictures a second go out.
         clock_ns: monotonic wall clock in ns.
     """
@@ -35,7 +35,7 @@ class WebSink:
         paint: Callable[[Result], ImageU8],
         *,
         remember: Callable[[Result], None] | None = None,
-        status: Callable[[], Mapping[str, float | int | None]] | None = None,
+        status: Callable[[int], Mapping[str, float | int | None]] | None = None,
         max_fps: float = 15.0,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -56,7 +56,7 @@ class WebSink:
         """
         if self._closed:
             raise OutputError("this camera's dashboard is already closed; nothing can be shown on it")
-        self._state.publish(result, self._status() if self._status else None)
+        self._state.publish(result, self._status(result.frame.index) if self._status else None)
         now = self._clock_ns()
         if now >= self._due_ns and self._state.watched:
             self._due_ns = max(self._due_ns + self._every_ns, now)

@@ -10,7 +10,8 @@ pytest.importorskip("httpx", reason="httpx is not installed; the test client nee
 
 from starlette.testclient import TestClient
 
-from stream_mer.web.dashboard import Dashboard, is_loopback
+from stream_mer.web.dashboard import Dashboard, Service
+from stream_mer.web.door import is_loopback
 from stream_mer.web.live_state import LiveState
 
 TOKEN = "correct horse"
@@ -75,8 +76,9 @@ def test_health(state: LiveState) -> None:
     assert client(state).get("/healthz").status_code == 200
     assert client(state).get("/readyz").json() == {"ready": True, "late": {}}
     answer = client(state, LiveState("hall")).get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "late": {"1": "no frame yet"}}
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "late": {"1": "no frame yet"}})
+    answer = client(LiveState("door"), LiveState("hall")).get("/readyz")
+    assert answer.status_code == 503, "no camera delivers"
 
 
 @pytest.mark.parametrize(
@@ -145,3 +147,68 @@ def test_loopback(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "pc.local", "", "10.0.0.1", "::ffff:10.0.0.1"])
 def test_not_loopback(host: str) -> None:
     assert not is_loopback(host)
+
+
+def test_all_cameras_come_through_one_connection(state: LiveState) -> None:
+    other = LiveState("hall")
+    other.publish_picture(b"second")
+    state.finish()
+    other.finish()
+    answer = client(state, other).get("/pictures")
+    body, got = answer.content, {}
+    while body:
+        number, length = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big")
+        got[number], body = body[8 : 8 + length], body[8 + length :]
+    assert got == {0: b"\xff\xd8jpeg", 1: b"second"}
+
+
+def test_a_review_is_kept_shown_and_told_whether_it_is_saved(state: LiveState) -> None:
+    saved: list[tuple[int, str, str]] = []
+
+    def save(number: int, event_id: str, verdict: str) -> bool:
+        saved.append((number, event_id, verdict))
+        return True
+
+    app = Dashboard([state], service=Service(review=save)).app
+    here = TestClient(app, base_url="http://localhost:8080")
+    event_id = state.snapshot()["events"][0]["id"]
+    answer = here.post("/api/review", json={"camera": 0, "id": event_id, "verdict": "reject"})
+    assert answer.json() == {"saved": True}
+    assert saved == [(0, event_id, "reject")]
+    assert here.get("/api/state").json()["cameras"][0]["events"][0]["review"] == "reject"
+    assert client(state).post("/api/review", json={"camera": 0, "id": event_id, "verdict": ""}).json() == {
+        "saved": False
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("no json", 400),
+        ('{"camera": 0}', 400),
+        ('{"camera": 3, "id": "1-800", "verdict": "accept"}', 400),
+        ('{"camera": -1, "id": "1-800", "verdict": "accept"}', 400),
+        ('{"camera": 0, "id": "1-800", "verdict": "maybe"}', 400),
+        ('{"camera": 0, "id": "unknown", "verdict": "accept"}', 404),
+        ("[" + "1," * 4000 + "1]", 413),
+    ],
+)
+def test_wrong_reviews(state: LiveState, body: str, status: int) -> None:
+    assert client(state).post("/api/review", content=body).status_code == status
+
+
+def test_other_pages_may_not_review(state: LiveState) -> None:
+    event_id = state.snapshot()["events"][0]["id"]
+    review = {"camera": 0, "id": event_id, "verdict": "accept"}
+    here = client(state)
+    assert here.post("/api/review", json=review, headers={"origin": "http://evil"}).status_code == 403
+    mine = {"origin": "http://localhost:8080"}
+    assert here.post("/api/review", json=review, headers=mine).status_code == 200
+
+
+def test_thumbnails(state: LiveState) -> None:
+    assert client(state).get("/camera/0/events/1-800/apex.jpg").status_code == 404
+    state.keep_thumbnails("1-800", (b"one", b"two", b"three"))
+    assert client(state).get("/camera/0/events/1-800/apex.jpg").content == b"two"
+    assert client(state).get("/camera/0/events/1-800/none.jpg").status_code == 404
+    assert state.snapshot()["events"][0]["thumbnails"]

@@ -68,7 +68,7 @@ def test_wide_pictures_are_reduced() -> None:
 @pytest.mark.parametrize(("summary", "phase"), [(object(), "ended"), (None, "failed")])
 def test_close_tells_the_viewers(summary: object, phase: str) -> None:
     state = LiveState("door")
-    sink = WebSink(state, lambda item: item.frame.rgb, status=lambda: {"dropped": 4})
+    sink = WebSink(state, lambda item: item.frame.rgb, status=lambda _: {"dropped": 4})
     sink.write(result(0))
     sink.close(summary)  # type: ignore[arg-type]
     sink.close(None)
