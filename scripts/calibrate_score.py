@@ -42,6 +42,8 @@ from stream_mer.training.spotting_figures import (
 )
 
 NATIVE = "native crop"
+FEW_SEEDS = 2
+"""Injections per video for the temperature and the other ways, where fewer events suffice."""
 
 
 def at_temperature(networks: Networks, temperature: float) -> Networks:
@@ -57,14 +59,14 @@ def calibrate(args: argparse.Namespace) -> None:
     networks = {
         way: pick_networks(settings_of_way(way, settings), args.engines, uncalibrated=True) for way in WAYS
     }
-    seeds = range(args.seeds + 1)
 
-    def trials(way: str, temperature: float) -> list[Trial]:
+    def trials(way: str, temperature: float, seeds: int) -> list[Trial]:
         chosen = at_temperature(networks[way], temperature)
-        return run_way(material.videos(people, seeds), way, settings, chosen)
+        return run_way(material.videos(people, range(seeds + 1)), way, settings, chosen)
 
-    temperature = fit_temperature(*stated(unvetoed(trials(NATIVE, 1.0))))
-    tuned = {way: trials(way, temperature) for way in WAYS}
+    few = min(args.seeds, FEW_SEEDS)
+    temperature = fit_temperature(*stated(unvetoed(trials(NATIVE, 1.0, few))))
+    tuned = {way: trials(way, temperature, args.seeds if way == NATIVE else few) for way in WAYS}
     points = operating_points(tuned[NATIVE])
     shipped = min(points, key=lambda p: abs(p.far_per_minute - args.far)).threshold
     classifier = networks[NATIVE].classifier

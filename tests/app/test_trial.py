@@ -1,0 +1,228 @@
+"""Trials: what was watched comes back as it was; thresholds and vetoes afterwards equal thresholds before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_mer.app.calibrating import calibration_text, fit_temperature, operating_points, veto_table
+from stream_mer.app.disturb import Disturbed
+from stream_mer.app.material import read_split
+from stream_mer.app.portraits import astronaut
+from stream_mer.app.rendered import ClipSource, trial_spec
+from stream_mer.app.spotting_report import MISSED, clip_table, confusion_of, difference, real_table
+from stream_mer.app.trial import Trial, count_trials
+from stream_mer.app.watched import Watched, load_watched, save_watched, watch
+from stream_mer.config import Settings
+from stream_mer.core.decision import Candidate
+from stream_mer.core.operating import THRESHOLDS, recall
+from stream_mer.core.signals import Signals
+from stream_mer.errors import ConfigError, OutputError
+from stream_mer.face.boxes import detection_at
+from stream_mer.face.replay import ReplayDetector
+from stream_mer.runtime.calibration import load_calibration
+from stream_mer.synth.spec import ClipSpec, EventSpec, TrueEvent
+from stream_mer.types import LABELS, Event, SourceInfo
+
+MS = 1_000_000
+ROOT = Path(__file__).resolve().parents[2]
+QUIET = Signals(1, 1, 1, 1, 0, 0, 5, 0.1, 0.99, 0.99, 0, 0, 1, 0, 0, 0.2)
+BLINK = replace(QUIET, eyes=300.0)
+
+
+class OneDetector:
+    """Builds detectors that always find the face where a clip's head starts."""
+
+    def __init__(self, clip: ClipSource) -> None:
+        from stream_mer.synth.clip import iterate_clip
+
+        _, frames = iterate_clip(clip.person.rgb, clip.person.mesh, clip.spec, clip.seed)
+        self.pose = next(iter(frames)).pose
+
+    def build(self, info: SourceInfo) -> ReplayDetector:
+        return ReplayDetector([[detection_at(self.pose)]], loop=True)
+
+
+@pytest.fixture(scope="module")
+def watched() -> Watched:
+    spec = ClipSpec(
+        duration_s=0.8, fps=30, width=160, height=160, face_px=70, head_speed=0.02, distractors=(),
+        events=(EventSpec(0.3, 0.15, "surprise", ("1", "2")),),
+    )  # fmt: skip
+    clip = ClipSource(astronaut(), spec, 3)
+    return watch(clip, clip.truth, Settings(), OneDetector(clip), name="clip", person="astronaut")
+
+
+def test_watching_keeps_every_frame_with_both_crops_and_the_truth(watched: Watched) -> None:
+    assert len(watched.frames) == 24
+    assert watched.minutes == pytest.approx(0.8 / 60, rel=1e-6)
+    assert watched.fps == pytest.approx(30)
+    (event,) = watched.truth
+    assert event.label == "surprise"
+    crops = [c for f in watched.frames for c in f.crops]
+    assert len(crops) > 15
+    assert all(c.picture is not None and c.lr.shape == (32, 32, 3) for c in crops)
+    assert all(f.frame.rgb.shape == (160, 160, 3) for f in watched.frames)
+
+
+def test_what_is_kept_comes_back_equal(watched: Watched, tmp_path: Path) -> None:
+    save_watched(tmp_path / "sub" / "one.npz", watched)
+    again = load_watched(tmp_path / "sub" / "one.npz")
+    assert (again.name, again.person, again.info, again.truth) == (
+        watched.name, watched.person, watched.info, watched.truth,
+    )  # fmt: skip
+    for one, two in zip(watched.frames, again.frames, strict=True):
+        assert (one.frame.index, one.frame.pts_ns, one.frame.epoch) == (
+            two.frame.index, two.frame.pts_ns, two.frame.epoch,
+        )  # fmt: skip
+        for a, b in zip(one.crops, two.crops, strict=True):
+            assert a.track == b.track
+            assert np.array_equal(a.lr, b.lr)
+            assert np.array_equal(a.picture, b.picture)
+    for item in again.shown(sr=True):
+        assert all(c.picture is None and c.sr for c in item.crops)
+    assert [p.name for p in (tmp_path / "sub").iterdir()] == ["one.npz"]
+
+
+def test_a_part_keeps_only_whole_events(watched: Watched) -> None:
+    assert len(watched.part(0.2, 0.6).truth) == 1
+    half = watched.part(0.35, 0.8)
+    assert half.truth == ()
+    assert all(f.frame.pts_ns >= 350 * MS for f in half.frames)
+
+
+def test_a_cache_that_cannot_be_written_is_an_error(watched: Watched, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot keep"):
+        save_watched(tmp_path / "file" / "x.npz", watched)
+
+
+def truth(onset_ms: int, label: int = 0) -> TrueEvent:
+    return TrueEvent(onset_ms * MS, (onset_ms + 80) * MS, (onset_ms + 160) * MS, LABELS[label], ("12",), 0.01)
+
+
+def candidate(onset_ms: int, p: float, label: int = 0, signals: Signals = QUIET) -> Candidate:
+    five = tuple(p if i == label else 0.0 for i in range(5))
+    times = (onset_ms * MS, (onset_ms + 80) * MS, (onset_ms + 160) * MS)
+    return Candidate(Event("", "v", 0, 1, *times, LABELS[label], p, five, 92.0, False), signals, 0)
+
+
+def trial(found: list[Candidate], true: list[TrueEvent], person: str = "a", minutes: float = 0.5) -> Trial:
+    return Trial("v", person, minutes, 1.0, tuple(true), tuple(found))
+
+
+ONE = trial(
+    [candidate(1000, 0.9), candidate(3000, 0.8, 1), candidate(5000, 0.7), candidate(7000, 0.95, 0, BLINK)],
+    [truth(1010), truth(3020), truth(9000)],
+)
+
+
+def test_counts_follow_threshold_class_and_veto() -> None:
+    assert ONE.count(0.5) == (2, 1, 1, 1)
+    assert ONE.count(0.85) == (1, 0, 2, 1)
+    assert replace(ONE, vetoes=()).count(0.85) == (1, 1, 2, 1)
+    _, rejected = ONE.decide(0.5)
+    assert [r.reason for r in rejected] == ["blink"]
+    table = count_trials([ONE, ONE], THRESHOLDS)
+    assert recall(table)[table.at(0.5)] == pytest.approx(2 / 3)
+
+
+def test_the_confusion_matrix_has_a_column_for_the_missed() -> None:
+    table = confusion_of([ONE], 0.5)
+    assert table.shape == (5, 6)
+    assert table[0].tolist() == [1, 1, 0, 0, 0, 1]
+    assert table[:, MISSED].sum() == 1
+
+
+def test_temperature_cools_the_timid_and_heats_the_boastful() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.3, 0.99, 4000)
+    honest = rng.random(4000) < p
+    rows = np.stack([p, *([np.full(4000, 1e-9)] * 4), 1 - p], 1)
+    assert fit_temperature(rows, honest) == pytest.approx(1.0, abs=0.1)
+    sharp = rows**2 / (rows**2).sum(1, keepdims=True)
+    assert fit_temperature(sharp, honest) == pytest.approx(2.0, abs=0.2)
+    assert fit_temperature(rows[:3], np.array([True, True, True])) == 1.0
+
+
+def test_operating_points_fall_in_threshold_and_can_be_read_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    trials = [
+        trial(
+            [candidate(1000 + 500 * i, float(rng.uniform(0.3, 0.99))) for i in range(20)],
+            [truth(1000 + 1000 * i) for i in range(10)],
+            person=str(k),
+        )
+        for k in range(4)
+    ]
+    points = operating_points(trials)
+    assert len(points) >= 2
+    assert all(a.threshold > b.threshold for a, b in pairwise(points))
+    assert all(a.recall <= b.recall for a, b in pairwise(points))
+    file = tmp_path / "c.toml"
+    file.write_text(calibration_text("abc", 1.25, points[0].threshold, points))
+    read = load_calibration(file, "abc")
+    assert read.temperature == 1.25
+    assert read.points == points
+    middle = (points[0].far_per_minute + points[1].far_per_minute) / 2
+    assert points[1].threshold < read.threshold_at(middle) < points[0].threshold
+    assert read.threshold_at(points[1].far_per_minute) == pytest.approx(points[1].threshold)
+    for outside in (0.01, 1000.0):
+        with pytest.raises(ConfigError, match="outside what was measured"):
+            read.threshold_at(outside)
+
+
+def test_a_veto_pays_only_where_it_removes_more_than_it_costs() -> None:
+    cost = trial([candidate(1000, 0.9, signals=BLINK)], [truth(1000)])
+    lines = {row.split("|")[1].strip(): row for row in veto_table([ONE], [], 0.5).splitlines()}
+    assert lines["blink"].rstrip().endswith("yes |")
+    assert lines["light"].rstrip().endswith("no |")
+    lines = {row.split("|")[1].strip(): row for row in veto_table([cost], [], 0.5).splitlines()}
+    assert lines["blink"].rstrip().endswith("no |")
+
+
+def test_tables_name_every_row_and_the_paired_difference_is_exact() -> None:
+    worse = replace(ONE, candidates=ONE.candidates[1:])
+    text = real_table({"native": ([ONE], [ONE]), "SR": ([worse], [worse])}, 0.5)
+    assert "0.67" in text
+    assert "0.33" in text
+    assert "| all |" in clip_table({"all": [ONE]}, 0.5)
+    d, low, high = difference([ONE], [worse], recall, 0.5)
+    assert d == pytest.approx(1 / 3)
+    assert low == pytest.approx(high)
+    with pytest.raises(ValueError, match="same videos"):
+        difference([ONE], [replace(ONE, person="b")], recall, 0.5)
+
+
+def test_nobody_is_in_both_halves_and_the_split_is_whole() -> None:
+    file = ROOT / "calibration" / "score" / "videos.toml"
+    tune, final = read_split(file, "tune"), read_split(file, "final")
+    assert not set(tune) & set(final)
+    names = [n for half in (tune, final) for videos in half.values() for n in videos]
+    assert len(names) == len(set(names))
+    with pytest.raises(ConfigError, match="which videos"):
+        read_split(file, "nothing")
+
+
+@pytest.mark.parametrize("kind", ["light", "cut", "gap", "edge", ""])
+def test_disturbances_change_pictures_not_times_and_are_repeatable(kind: str) -> None:
+    def frames(kind: str) -> list:
+        spec = ClipSpec(duration_s=3, fps=10, width=96, height=96, face_px=40, events=(), distractors=())
+        return list(Disturbed(ClipSource(astronaut(), spec, 1), kind, 5))
+
+    plain, spoilt, again = frames(""), frames(kind), frames(kind)
+    assert [f.pts_ns for f in plain] == [f.pts_ns for f in spoilt]
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(spoilt, again, strict=True))
+    changed = sum(not np.array_equal(a.rgb, b.rgb) for a, b in zip(plain, spoilt, strict=True))
+    assert (changed > 0) == (kind != "")
+
+
+def test_trial_clips_follow_their_seed_and_hold_only_what_the_frame_rate_shows() -> None:
+    assert trial_spec(5, 30, 12.0) == trial_spec(5, 30, 12.0)
+    assert trial_spec(5, 30, 12.0).face_px != trial_spec(6, 30, 12.0).face_px
+    assert trial_spec(5, 30, 12.0).event_durations_s[0] == pytest.approx(0.1)
+    assert trial_spec(5, 200, 12.0).event_durations_s[0] == pytest.approx(0.04)
