@@ -1,0 +1,63 @@
+"""Trains a super-resolver on a dataset's training people, for ``reproduce_paper.py --train-sr``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from stream_mer.training.paper_study import FaceClip, Upscale, frame_splits
+from stream_mer.training.sr_config import load_run
+from stream_mer.training.sr_data import PACK_SIZE, Pack, Portrait, held_out
+from stream_mer.training.sr_train import SRTrainer, super_resolve
+
+SOURCE = "dataset"
+
+
+def trained_upscaler(
+    config: Path, steps: int | None, clips: Sequence[FaceClip], folder: Path, seed: int
+) -> tuple[Upscale, str]:
+    """Train on the faces of the training people of the subject-disjoint split, and on nobody else.
+
+    Args:
+        config: TOML of the run, such as ``engines/rrdb-light-x4/train_config.toml``; its portraits are
+            replaced by the dataset's faces.
+        steps: instead of the file's number of steps.
+        clips: all clips.
+        folder: of the run; an unfinished one goes on.
+        seed: of the split.
+    """
+    run = load_run(config)
+    schedule = run.schedule
+    if steps is not None:
+        warm = min(schedule.warm_up, steps // 4)
+        schedule = replace(schedule, steps=steps, warm_up=warm, decay=min(schedule.decay, steps - warm))
+    run = replace(run, schedule=schedule, sources={SOURCE: 1.0}, seed=seed)
+    trainer = SRTrainer(run, training_pack(clips, seed), folder)
+    trainer.train()
+    net = trainer.net.eval()
+    what = f"`{run.name}`, {run.schedule.steps} steps on the people of the disjoint training part"
+    return lambda lr: super_resolve(net, lr), what
+
+
+def training_pack(clips: Sequence[FaceClip], seed: int) -> Pack:
+    """The training people's faces; one of them only measures, under a name that is held out."""
+    disjoint = frame_splits(clips, seed)[1]
+    owner = [clip for clip in clips for _ in clip.faces]
+    faces = [face for clip in clips for face in clip.faces]
+    people = list(dict.fromkeys(owner[i].subject for i in disjoint.train))
+    margin = (PACK_SIZE - faces[0].shape[0]) // 2
+    pictures, portraits = [], []
+    for i in disjoint.train:
+        person = _named(owner[i].subject, held=owner[i].subject == people[-1])
+        pictures.append(np.pad(faces[i], ((margin, margin), (margin, margin), (0, 0)), mode="reflect"))
+        portraits.append(Portrait(f"{person}/{i}", person, SOURCE, "train"))
+    return Pack(np.stack(pictures).astype(np.uint8), tuple(portraits))
+
+
+def _named(subject: str, held: bool) -> str:
+    """The subject with a suffix by which the trainer holds it out, or does not."""
+    return next(name for n in count() if held_out(name := f"{subject}#{n}") is held)
