@@ -14,7 +14,7 @@ from stream_mer.core.tracking import FaceTracker, TrackerSettings
 from stream_mer.core.vetoes import DEFAULT
 from stream_mer.core.windowing import (
     FRAMES_PER_EVENT,
-    REFERENCE_NS,
+    LOOK_AHEAD_NS,
     Windower,
     duration_ladder,
     observable_rungs,
@@ -32,6 +32,8 @@ from stream_mer.types import REASONS, RunSummary, SourceInfo
 
 AUTO_SR_BELOW_PX = 48.0
 """``--sr auto``: narrower faces go through LR and SR, wider ones show the classifier their own pixels."""
+REPORT_S = 0.15
+"""An event is reported so long after its offset and the look-ahead (tests/core/test_decision.py)."""
 UNEVEN_FRAMES, UNEVEN_SHARE = 20, 0.05
 """From so many frames on, gaps after this share of them make a source too uneven to be judged by its
 usual frame rate."""
@@ -95,7 +97,7 @@ def find_candidates(settings: Settings, source: str) -> CandidateFinder:
         source,
         min_ns=round(settings.min_duration_s * 1e9),
         max_ns=round(settings.max_duration_s * 1e9),
-        look_ahead_ns=REFERENCE_NS,
+        look_ahead_ns=LOOK_AHEAD_NS,
         floor=min(FLOOR, settings.threshold or 1.0),
     )
 
@@ -200,9 +202,14 @@ def uneven(observability: dict[str, float | str | None], tally: Tally) -> dict[s
 
 
 def observe(fps: float, settings: Settings) -> dict[str, float | str | None]:
-    """What a source of this frame rate can show of the events asked for."""
+    """What a source of this frame rate can show of the events asked for, and how late it is said.
+
+    ``look_ahead_s`` is what must be seen after an event's offset; it is reported ``REPORT_S`` after that at
+    the latest, plus the frame that has to be waited for.
+    """
+    look_ahead = LOOK_AHEAD_NS / 1e9
     if fps <= 0:
-        return {"shortest_event_s": None, "verdict": "too few frames to tell"}
+        return {"shortest_event_s": None, "verdict": "too few frames to tell", "look_ahead_s": look_ahead}
     ladder = duration_ladder(settings.min_duration_s, settings.max_duration_s)
     rungs = observable_rungs(ladder, 1e9 / fps)
     shortest = FRAMES_PER_EVENT / fps
@@ -217,4 +224,9 @@ def observe(fps: float, settings: Settings) -> dict[str, float | str | None]:
         )
     else:
         verdict = "ok"
-    return {"shortest_event_s": round(shortest, 4), "verdict": verdict}
+    return {
+        "shortest_event_s": round(shortest, 4),
+        "verdict": verdict,
+        "look_ahead_s": look_ahead,
+        "reported_within_s": round(look_ahead + REPORT_S + 1 / fps, 3),
+    }

@@ -19,6 +19,8 @@ from stream_mer.types import FaceCrop, ImageU8, Window
 
 REFERENCE_NS = 80_000_000
 """How far before the onset and after the offset the neutral pictures may lie."""
+LOOK_AHEAD_NS = REFERENCE_NS
+"""An event can be judged so long after its offset, when the last picture of its window has come."""
 LADDER_RATIO = 1.6
 """Widest allowed step of the duration ladder: any event then has IoU >= 1/sqrt(1.6) = 0.79 with a rung."""
 FRAMES_PER_EVENT = 3

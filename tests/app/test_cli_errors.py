@@ -68,6 +68,9 @@ def test_one_bad_file_does_not_stop_the_others(
     [
         (("--min-duration", "0.3", "--max-duration", "0.2"), 2),
         (("--threshold", "2"), 2),
+        (("--far", "1.0", "--threshold", "0.5"), 2),
+        (("--far", "100000"), 2),
+        (("--vetoes", "yawn"), 2),
         (("--engine", "no-such-engine"), 4),
         (("--classifier", "no-such-engine"), 4),
         (("--device", "cuda"), 4),
