@@ -24,7 +24,7 @@ def concatenate(parts: Sequence[Path], starts_ns: Sequence[int], path: Path) -> 
     Raises:
         OutputError: a part cannot be read or the file cannot be written.
     """
-    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    half = path.with_name(f".{path.name}.part")
     try:
         with av.open(str(half), "w", format="mp4", container_options={"movflags": "faststart"}) as out:
             stream: av.VideoStream | None = None
