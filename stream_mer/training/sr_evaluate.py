@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from stream_mer.core.degradation import area, gaussian3, paper, real
+from stream_mer.core.degradation import VIDEO, area, gaussian3, paper, real
 from stream_mer.core.metrics import psnr
 from stream_mer.training.sr_data import Pack
 from stream_mer.types import HR_SIZE, ImageU8
@@ -25,9 +25,11 @@ DEGRADATIONS: Mapping[str, Callable[[ImageU8, int], ImageU8]] = {
     "gaussian, area": lambda hr, _seed: area(gaussian3(hr)),
     "area": lambda hr, _seed: area(hr),
     "real": lambda hr, seed: real(hr, np.random.default_rng([1, seed])),
+    "video": lambda hr, seed: real(hr, np.random.default_rng([2, seed]), VIDEO),
 }
 """LR pictures by name of degradation, from an HR picture and the picture's number. The first two are the
-paper's; ``real`` draws blur, noise and coding anew for every picture, the same ones in every run."""
+paper's; ``real`` and ``video`` draw blur, noise, coding and exposure anew for every picture, the same ones
+in every run."""
 
 
 def resize(method: int) -> Upscaler:

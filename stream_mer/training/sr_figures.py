@@ -23,4 +23,10 @@ def figures(name: str, rows: Sequence[Quality], motion: Mapping[str, Motion]) ->
         key = f"motion.{degradation.replace(', ', '_')}"
         faithful = figure.slope / motion["HR itself"].slope
         kept |= {f"{key}.slope": round(faithful, 3), f"{key}.floor_px": round(figure.floor, 4)}
+        kept |= {
+            f"{key}.smallest_px": round(figure.smallest, 3),
+            f"{key}.luma_noise": round(figure.luma, 3),
+            f"{key}.tof_px": round(figure.flow, 4),
+            f"{key}.warping": round(figure.warping, 3),
+        }
     return kept
