@@ -26,7 +26,7 @@ from stream_mer.face.tiled import TiledDetector
 from stream_mer.face.zoomed import ZoomedDetector
 from stream_mer.pipeline.plan import Plan, Progress, SinkRecipe
 from stream_mer.pipeline.steps import FaceStep, InferStep
-from stream_mer.protocols import FaceDetector, Source
+from stream_mer.protocols import Engine, FaceDetector, Source
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.types import REASONS, RunSummary, SourceInfo
 
@@ -102,11 +102,14 @@ def find_candidates(settings: Settings, source: str) -> CandidateFinder:
     )
 
 
-def infer_step(info: SourceInfo, settings: Settings, networks: Networks) -> InferStep:
-    """The step that judges faces, with both engines opened."""
+def infer_step(
+    info: SourceInfo, settings: Settings, networks: Networks, engines: tuple[Engine, Engine] | None = None
+) -> InferStep:
+    """The step that judges faces; ``engines`` (super-resolver, classifier) are opened unless given."""
+    super_resolver, classifier = engines or (networks.open_super_resolver(), networks.open_classifier())
     return InferStep(
-        super_resolver=networks.open_super_resolver(),
-        classifier=networks.open_classifier(),
+        super_resolver=super_resolver,
+        classifier=classifier,
         temperature=networks.calibration.temperature,
         windower=Windower(duration_ladder(settings.min_duration_s, settings.max_duration_s)),
         finder=find_candidates(settings, info.name),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_mer.app.networks import Networks
-from stream_mer.app.trial import results_of, settings_of_way
+from stream_mer.app.trial import Engines, opened, results_of, settings_of_way
 from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
 from stream_mer.core.memory import grey64
@@ -38,21 +38,26 @@ def show_events(
 ) -> Iterator[Shown]:
     """Every event of the videos, faces shown in one of ``trial.WAYS``; without crops it is left out."""
     chosen = settings_of_way(way, settings)
-    for one in watched:
-        scores: list[Score] = []
-        times, greys = [], []
-        for result in results_of(one, chosen, networks):
-            scores += result.scores
-            for crop in result.crops[:1]:
-                if crop.picture is not None:
-                    times.append(crop.pts_ns)
-                    greys.append(grey64(crop.picture))
-        for event in one.truth:
-            span = (event.onset_ns, event.offset_ns)
-            inside = [i for i, t in enumerate(times) if span[0] <= t < span[1]]
-            if len(inside) >= 3:
-                clip = resampled(np.stack([greys[i] for i in inside]), FRAMES)
-                yield Shown(clip, LABELS.index(event.label), one.person, best_class(scores, span))
+    with opened(networks) as engines:
+        for one in watched:
+            yield from _shown(one, chosen, networks, engines)
+
+
+def _shown(one: Watched, settings: Settings, networks: Networks, engines: Engines) -> Iterator[Shown]:
+    scores: list[Score] = []
+    times, greys = [], []
+    for result in results_of(one, settings, networks, engines):
+        scores += result.scores
+        for crop in result.crops[:1]:
+            if crop.picture is not None:
+                times.append(crop.pts_ns)
+                greys.append(grey64(crop.picture))
+    for event in one.truth:
+        span = (event.onset_ns, event.offset_ns)
+        inside = [i for i, t in enumerate(times) if span[0] <= t < span[1]]
+        if len(inside) >= 3:
+            clip = resampled(np.stack([greys[i] for i in inside]), FRAMES)
+            yield Shown(clip, LABELS.index(event.label), one.person, best_class(scores, span))
 
 
 def best_class(scores: Iterable[Score], span: tuple[int, int]) -> int | None:

@@ -7,8 +7,10 @@ threshold and the vetoes are applied afterwards, so that one run tells what ever
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,9 +24,13 @@ from stream_mer.core.metrics import match_intervals
 from stream_mer.core.operating import CountTable
 from stream_mer.core.tally import Tally
 from stream_mer.core.vetoes import DEFAULT, VetoLimits
+from stream_mer.protocols import Engine
 from stream_mer.synth.spec import TrueEvent
 from stream_mer.types import ArrayF64, Event, Rejection, Result
 
+BATCH = 32
+"""Frames whose faces go through the engines at once; nobody waits for a trial's single frame."""
+Engines: TypeAlias = tuple[Engine, Engine]
 WAYS: dict[str, tuple[str, str]] = {
     "native crop": ("never", "bicubic"),
     "LR 32, bicubic": ("always", "bicubic"),
@@ -70,13 +76,13 @@ class Trial:
         return len(hits), sum(t is None for _, t in rows), sum(e is None for e, _ in rows), right
 
 
-def run_trial(watched: Watched, settings: Settings, networks: Networks) -> Trial:
+def run_trial(watched: Watched, settings: Settings, networks: Networks, engines: Engines) -> Trial:
     """Judge a watched video with the product's own steps, as ``settings.sr`` says ('always' or 'never')."""
     lowest = replace(settings, threshold=FLOOR, far=None, vetoes="none")
     finder, tally = find_candidates(lowest, watched.info.name), Tally()
     found: list[Candidate] = []
     last = 0
-    for result in results_of(watched, lowest, networks):
+    for result in results_of(watched, lowest, networks, engines):
         tally.push(result)
         last, (height, width) = result.frame.pts_ns, result.frame.rgb.shape[:2]
         found += finder.push(result.scores, result.crops, (height, width), last)
@@ -84,17 +90,28 @@ def run_trial(watched: Watched, settings: Settings, networks: Networks) -> Trial
     return Trial(watched.name, watched.person, watched.minutes, tally.coverage, watched.truth, tuple(found))
 
 
-def results_of(watched: Watched, settings: Settings, networks: Networks) -> Iterator[Result]:
+def results_of(
+    watched: Watched, settings: Settings, networks: Networks, engines: Engines
+) -> Iterator[Result]:
     """What the product's judging step says of every frame, faces shown as ``settings.sr`` says."""
-    with closing(infer_step(watched.info, settings, networks)) as step:
-        for faces in watched.shown(settings.sr == "always"):
-            yield from step.push(faces)
+    step = infer_step(watched.info, settings, networks, engines)
+    frames = watched.shown(settings.sr == "always")
+    while batch := list(islice(frames, BATCH)):
+        yield from step.push_many(batch)
+
+
+@contextmanager
+def opened(networks: Networks) -> Iterator[Engines]:
+    """Super-resolver and classifier, open for as many videos as are to be judged."""
+    with closing(networks.open_super_resolver()) as up, closing(networks.open_classifier()) as classifier:
+        yield up, classifier
 
 
 def run_way(watched: Iterable[Watched], way: str, settings: Settings, networks: Networks) -> list[Trial]:
     """Trials of all videos, shown in one of ``WAYS``; the networks are those of that way."""
     chosen = settings_of_way(way, settings)
-    return [run_trial(one, chosen, networks) for one in watched]
+    with opened(networks) as engines:
+        return [run_trial(one, chosen, networks, engines) for one in watched]
 
 
 def run_flow(watched: Iterable[Watched], settings: Settings) -> list[Trial]:

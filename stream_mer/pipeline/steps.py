@@ -5,7 +5,7 @@ Both are plain state machines; whether they share a thread is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -115,14 +115,25 @@ class InferStep:
 
     def push(self, item: FrameFaces) -> tuple[Result]:
         """Judge one frame's faces; all faces go through each engine as one batch."""
+        (result,) = self.push_many((item,))
+        return (result,)
+
+    def push_many(self, items: Sequence[FrameFaces]) -> list[Result]:
+        """Judge several frames, the engines' work in one batch: same results, less time, more waiting."""
+        shown = iter(self._super_resolve(tuple(crop for item in items for crop in item.crops)))
+        faces = [tuple(next(shown) for _ in item.crops) for item in items]
+        windows = [self.windower.push(crops) for crops in faces]
+        judged = iter(self._classify([window for some in windows for window in some]))
+        scores = [tuple(next(judged) for _ in some) for some in windows]
+        return [self._decide(*one) for one in zip(items, faces, scores, strict=True)]
+
+    def _decide(self, item: FrameFaces, crops: tuple[FaceCrop, ...], scores: tuple[Score, ...]) -> Result:
         self._last = item.frame
-        crops = self._super_resolve(item.crops)
-        scores = self._classify(self.windower.push(crops))
         height, width = item.frame.rgb.shape[:2]
         found = self.finder.push(scores, crops, (height, width), item.frame.pts_ns)
         events, rejected = self.judge.judge(found)
         tracks = tuple(crop.track for crop in crops)
-        return (Result(item.frame, tracks, crops, scores, events, item.veiled, rejected=rejected),)
+        return Result(item.frame, tracks, crops, scores, events, item.veiled, rejected=rejected)
 
     def flush(self) -> tuple[Result, ...]:
         """Events still open at the end of the stream, in one more result with the last frame repeated."""
