@@ -25,6 +25,10 @@ recall, false events a minute, F1 at IoU 0.5, for native, LR + bicubic and LR + 
 
 ``doctor`` says whether a copy of a dataset is whole: counts against the published ones, missing frames,
 odd cells, each with file, row and mend. Exit code 0: usable.
+
+    python scripts/evaluate.py events RUN... --truth ANNOTATIONS...
+
+``events`` compares what runs found with annotations from ELAN (.eaf), CSV or a clip's own truth.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ from typing import Any
 
 from stream_mer.errors import ConfigError, StreamMerError
 
-KINDS = ("sr", "sr-auto", "spotting", "recognition", "observability", "doctor")
+KINDS = ("sr", "sr-auto", "spotting", "recognition", "observability", "doctor", "events")
 """Each is a file beside this one, ``evaluate_<kind>.py``; only the one asked for is imported."""
 
 
