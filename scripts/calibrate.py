@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ways = compare_ways(manifest, samples, args.threads)
         print(trials, ways, sep="\n\n")
         if page is not None and not args.table:
-            made = f"By `scripts/calibrate.py`, {page.quantiser}, on the pictures of `samples.csv`; bold: chosen."
+            made = f"`scripts/calibrate.py`, {page.quantiser}, pictures of `samples.csv`; bold: chosen."
             how = f"Every way to run it here, {args.threads} thread(s), on {cpu_model()}:"
             text = [f"# int8 of {manifest.name}", made, trials, how, ways]
             (home / "README.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")

@@ -76,7 +76,7 @@ class TrtEngine:
         # Whatever fails half-way, what was opened before is closed again, in the same order as by close().
         with ExitStack() as undo:
             undo.callback(self.close)
-            with self._device.active(), cuda_errors(gpu.cuda, f"engine {manifest.name} was opened"):
+            with cuda_errors(gpu.cuda, f"engine {manifest.name} was opened"), self._device.active():
                 self._load(plan)
                 for _ in range(SLOTS):
                     slot = Slot(gpu.cuda, gpu.graphs, manifest, page.batches)
@@ -157,7 +157,7 @@ class TrtEngine:
         )
         done = False
         try:
-            with self._device.active(), cuda_errors(self._gpu.cuda, f"engine {self.name} ran"):
+            with cuda_errors(self._gpu.cuda, f"engine {self.name} ran"), self._device.active():
                 try:
                     self._run_chunks(batch, answers)
                     done = True
