@@ -19,6 +19,8 @@ from stream_mer.types import Event, FaceCrop, Rejection, Score
 
 REPORT_NS = 100_000_000
 """An event is decided this long after the last picture it needs; what is stronger and later loses to it."""
+SAME_EVENT = 0.3
+"""Share of an event that may lie before the end of the one before it; more, and it is the same one."""
 FLOOR = 0.3
 """Candidates below this probability are not even looked at."""
 
@@ -111,9 +113,14 @@ class Judge:
             refused = candidate.signals and veto(candidate.signals, self.limits, self.active)
             if refused:
                 rejected.append(_rejection(event, *refused))
-            else:
+            elif not self._repeats(event):
                 events.append(self._accept(event))
         return tuple(events), tuple(rejected)
+
+    def _repeats(self, event: Event) -> bool:
+        """Whether this is only the rest of the event before it: their measured limits overlap too far."""
+        shared = self._ends.get((event.track_id, event.epoch), 0) - event.onset_ns
+        return shared > SAME_EVENT * (event.offset_ns - event.onset_ns)
 
     def _accept(self, event: Event) -> Event:
         """The event, beginning where the one before it ended, or later, with its id."""

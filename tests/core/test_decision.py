@@ -169,15 +169,22 @@ def test_ids_are_reproducible_and_tell_sources_tracks_and_onsets_apart() -> None
     assert len(others | {first}) == 4
 
 
+def test_what_overlaps_the_event_before_too_far_is_the_same_event() -> None:
+    rows = [Candidate(event(0.9, t * MS), None, 0) for t in (1000, 1100, 1200)]
+    events, rejected = Judge(0.5, "d").judge(rows)
+    assert [e.onset_ns // MS for e in events] == [1000, 1200]
+    assert rejected == ()
+
+
 def test_events_of_one_track_do_not_overlap_but_rejected_ones_take_no_room() -> None:
-    rows = [Candidate(event(0.9, t * MS), None, 0) for t in (1000, 1100)]
+    rows = [Candidate(event(0.9, t * MS), None, 0) for t in (1000, 1130)]
     (first, second), _ = Judge(0.5, "d").judge(rows)
     assert second.onset_ns == first.offset_ns
     assert second.onset_ns <= second.apex_ns < second.offset_ns
     blinking = replace(QUIET, eyes=200.0)
     rows[0] = Candidate(event(0.9), blinking, 0)
     (only,), _ = Judge(0.5, "d").judge(rows)
-    assert only.onset_ns == 1100 * MS
+    assert only.onset_ns == 1130 * MS
 
 
 @pytest.mark.parametrize("fps", [25, 60, 200])
