@@ -1,7 +1,7 @@
 """Train the classifier on window packs and write it as an engine.
 
-    python scripts/make_clip_windows.py CONFIG --data FACES --out PACKS
-    python scripts/make_video_windows.py CONFIG --data VIDEOS --out PACKS
+    python scripts/make_windows.py clips CONFIG --data FACES --out PACKS
+    python scripts/make_windows.py video CONFIG --data VIDEOS --out PACKS
     python scripts/train_classifier.py CONFIG --packs PACKS --out RUN --engine engines/cnn-mer
 
 RUN receives config.json, log.csv, curves.png, last.pt, best.pt, report.txt; a run that is there goes on
@@ -21,10 +21,11 @@ import torch
 from stream_mer.errors import StreamMerError
 from stream_mer.runtime.manifest import Manifest, TensorSpec, Training, write_manifest
 from stream_mer.training import clf_report as report
-from stream_mer.training.clf_data import NONE, load_packs
+from stream_mer.training.clf_data import NONE
 from stream_mer.training.clf_export import GFLOP, write_calibration, write_onnx
 from stream_mer.training.clf_judge import calibrate, probabilities
 from stream_mer.training.clf_net import Classifier, parameters
+from stream_mer.training.clf_pack import load_packs
 from stream_mer.training.clf_train import ClassifierSettings, load_net, scores_of, train
 
 if sys.version_info >= (3, 11):
@@ -49,7 +50,10 @@ def engine_manifest(name: str, version: str, classifier: Classifier, training: T
         task="classification",
         version=version,
         inputs=TensorSpec("pictures", (None, 3, 128, 128, 3), "uint8", "NTHWC"),
-        outputs=(TensorSpec("logits", (None, NONE + 1), "float32", "NC"),),
+        outputs=(
+            TensorSpec("logits", (None, NONE + 1), "float32", "NC"),
+            TensorSpec("extent", (None, 3), "float32", "NC"),
+        ),
         training=training,
         file="model.onnx",
         precision="f32",

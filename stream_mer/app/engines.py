@@ -95,7 +95,7 @@ class Classifier:
             probabilities: ArrayF64 = self.classify(window.pictures[None])[0]
             return probabilities
         _require(window, (3, HR_SIZE, HR_SIZE, 3), "window")
-        (logits,) = self._engine.run(window)
+        logits = self._engine.run(window)[0]
         return softmax(logits.astype(np.float64) / self._temperature)
 
     def close(self) -> None:

@@ -1,23 +1,20 @@
 """Training windows for the classifier: what the product itself would cut out of a clip, with the truth.
 
 Every clip goes the product's own way (detection, registration, one warp, LR and back), then the
-windows the product would ask about are labelled by their overlap with the true events. Only the
-measured flow is kept: it is what the network sees, and thirteen times smaller than the pictures.
+windows the product would ask about are labelled by their overlap with the true events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_mer.core.tracking import FaceTracker
 from stream_mer.core.warp import sample
-from stream_mer.core.windowing import GAP_FACTOR, duration_ladder, window_pictures
-from stream_mer.errors import ConfigError
+from stream_mer.core.windowing import GAP_FACTOR, duration_ladder
 from stream_mer.protocols import FaceDetector
 from stream_mer.types import HR_SIZE, LABELS, LR_SIZE, FaceTrack, Frame, ImageU8
 
@@ -30,12 +27,6 @@ NEGATIVE_IOU = 0.3
 MIN_FRAMES = 2.5
 """Shortest window in frame distances, as in ``core.windowing``."""
 
-Picture = ImageU8
-Upscale = Callable[[ImageU8], ImageU8]
-"""``(N, 32, 32, 3)`` -> ``(N, 128, 128, 3)`` uint8."""
-Measure = Callable[[ImageU8], NDArray[np.float32]]
-"""``(N, 3, 128, 128, 3)`` uint8 pictures -> ``(N, 11, 32, 32)`` raw flow."""
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -44,6 +35,9 @@ class Span:
     onset_ns: int
     offset_ns: int
     label: str
+    apex_ns: int = 0
+    peak: float = 0.0
+    """Largest displacement, face widths; 0 unknown."""
 
     @property
     def target(self) -> int:
@@ -59,62 +53,6 @@ class FaceStrip:
     pictures: ImageU8
     lr: ImageU8
     face_px: float
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a clip's windows come from; one text or number per column of the pack."""
-
-    clip: str
-    person: str
-    part: str
-    """``train``, ``choose`` (epoch, temperature), ``tune`` (threshold) or ``test``."""
-    real: bool
-    fps: float
-
-
-@dataclass(slots=True)
-class WindowPack:
-    """Measured windows with their truth, in columns of equal length."""
-
-    raw: list[NDArray[np.float16]] = field(default_factory=list)
-    target: list[int] = field(default_factory=list)
-    kind: list[str] = field(default_factory=list)
-    clip: list[str] = field(default_factory=list)
-    person: list[str] = field(default_factory=list)
-    part: list[str] = field(default_factory=list)
-    real: list[bool] = field(default_factory=list)
-    fps: list[float] = field(default_factory=list)
-    face_px: list[float] = field(default_factory=list)
-    path: list[str] = field(default_factory=list)
-    centre_ns: list[int] = field(default_factory=list)
-    duration_ns: list[int] = field(default_factory=list)
-    event: list[int] = field(default_factory=list)
-
-    def save(self, file: Path) -> None:
-        """Write all columns to one ``.npz``; a pack without windows writes nothing."""
-        if self.raw:
-            np.savez(file, **{f.name: np.array(getattr(self, f.name)) for f in fields(self)})  # type: ignore[arg-type]
-
-
-def load_packs(*folders: Path) -> dict[str, NDArray[np.generic]]:
-    """All packs of some folders as one table of columns, in the order of file names.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    files = [file for folder in folders for file in sorted(folder.glob("*.npz"))]
-    if not files:
-        places = ", ".join(map(str, folders))
-        raise ConfigError(
-            f"no window packs (*.npz) in {places}\n"
-            "make them first with scripts/make_clip_windows.py and make_video_windows.py"
-        )
-    tables = []
-    for file in files:
-        with np.load(file) as archive:
-            tables.append({name: archive[name] for name in archive.files})
-    return {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
 
 
 def face_strips(frames: Iterable[Frame], detector: FaceDetector, *, min_s: float = 0.35) -> list[FaceStrip]:
@@ -228,31 +166,3 @@ def drawn_durations(rng: np.random.Generator) -> tuple[int, ...]:
     """The ladders of both bands (0.04-0.2 s and 0.2-0.5 s), each rung moved by up to 12 %."""
     rungs = (*duration_ladder(0.04, 0.2), *duration_ladder(0.2, 0.5))
     return tuple(round(d * float(rng.uniform(0.88, 1.12))) for d in rungs)
-
-
-def add_strip(
-    pack: WindowPack,
-    origin: Origin,
-    strip: FaceStrip,
-    chosen: Sequence[Hypothesis],
-    measure: Measure,
-    paths: dict[str, Upscale | None],
-) -> None:
-    """Measure the chosen windows of a strip on each path (native: None) and append them to the pack."""
-    for path, upscale in paths.items():
-        pictures = strip.pictures if upscale is None else upscale(strip.lr)
-        windows = [(h, window_pictures(strip.pts_ns, pictures, h.centre_ns, h.duration_ns)) for h in chosen]
-        kept = [(h, w) for h, w in windows if w is not None]
-        if not kept:
-            continue
-        pack.raw.extend(measure(np.stack([w for _, w in kept])).astype(np.float16))
-        for h, _ in kept:
-            pack.target.append(h.target)
-            pack.kind.append(h.kind)
-            pack.centre_ns.append(h.centre_ns)
-            pack.duration_ns.append(h.duration_ns)
-            pack.event.append(h.event)
-            pack.face_px.append(strip.face_px)
-            pack.path.append(path)
-            for name in ("clip", "person", "part", "real", "fps"):
-                getattr(pack, name).append(getattr(origin, name))

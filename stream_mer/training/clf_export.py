@@ -18,7 +18,7 @@ GFLOP = 0.18
 
 
 def write_onnx(classifier: Classifier, file: Path) -> None:
-    """Write the whole engine: uint8 input ``pictures``, float32 output ``logits``, batch size free.
+    """Write the whole engine: uint8 ``pictures`` in, float32 ``logits`` and ``extent`` out, batch size free.
 
     Raises:
         OutputError: the file cannot be written.
@@ -32,8 +32,8 @@ def write_onnx(classifier: Classifier, file: Path) -> None:
             (example,),
             str(file),
             input_names=["pictures"],
-            output_names=["logits"],
-            dynamic_axes={"pictures": {0: "N"}, "logits": {0: "N"}},
+            output_names=["logits", "extent"],
+            dynamic_axes={name: {0: "N"} for name in ("pictures", "logits", "extent")},
             opset_version=OPSET,
             dynamo=False,  # keeps the matrix products as they are written and the batch size free
         )

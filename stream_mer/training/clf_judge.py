@@ -83,7 +83,7 @@ def calibrate(
     )
     weight /= weight.sum()
     rows, best, found = np.arange(len(y)), np.inf, (1.0, 0.0)
-    for temperature in np.geomspace(0.4, 3.0, 25):
+    for temperature in np.geomspace(0.2, 3.0, 33):
         for shift in np.linspace(-1.0, 5.0, 31):
             z = x / temperature
             z[:, NONE] += shift / temperature

@@ -70,10 +70,16 @@ class EventNet(nn.Module):
         self.hidden1 = nn.Linear(96 * (GRID // 8) ** 2, 128)
         self.hidden2 = nn.Linear(128, 64)
         self.last = nn.Linear(64, len(CLASSES))
+        self.extent = nn.Linear(64, 3)
         self.dropout = dropout
 
-    def forward(self, features: Tensor) -> Tensor:
-        """``(N, C, 32, 32)`` features -> ``(N, 6)`` logits in the order of ``CLASSES``."""
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Judge ``(N, C, 32, 32)`` features.
+
+        Returns:
+            ``(N, 6)`` logits in the order of ``CLASSES``, and ``(N, 3)`` where onset, apex and offset lie
+            relative to where the window supposes them, in window lengths.
+        """
         x = features * self.scale
         x = x / (1.0 + 0.25 * torch.abs(x))  # soft limit: one wild cell must not shout down the rest
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
@@ -81,12 +87,11 @@ class EventNet(nn.Module):
         x = F.max_pool2d(F.relu(self.conv3(x)), 2).flatten(1)
         x = F.dropout(F.relu(self.hidden1(x)), self.dropout, self.training)
         x = F.dropout(F.relu(self.hidden2(x)), self.dropout, self.training)
-        logits: Tensor = self.last(x)
-        return logits
+        return self.last(x), self.extent(x)
 
 
 class Classifier(nn.Module):
-    """The whole engine: pictures in, logits out.
+    """The whole engine: pictures in; logits, and the event's extent, out.
 
     Args:
         net: the trained network.
@@ -106,13 +111,13 @@ class Classifier(nn.Module):
         self.register_buffer("columns", every if columns is None else columns)
         self.register_buffer("shift", torch.tensor([[0.0] * len(LABELS) + [none_shift]]))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """``(N, 3, 128, 128, 3)`` uint8 (pre, apex, post) -> ``(N, 6)`` logits."""
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """``(N, 3, 128, 128, 3)`` uint8 (pre, apex, post) -> ``(N, 6)`` logits, ``(N, 3)`` extent."""
         features: Tensor = self.features(self.flow(pictures))
         if self.columns.shape[0] < len(FEATURES):
             features = features.index_select(1, self.columns)
-        logits: Tensor = self.net(features) + self.shift
-        return logits
+        logits, extent = self.net(features)
+        return logits + self.shift, extent
 
 
 def parameters(module: nn.Module) -> int:

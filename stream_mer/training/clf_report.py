@@ -18,7 +18,8 @@ from matplotlib import pyplot
 ALARM_RATES = (0.5, 1.0, 2.0, 5.0)
 """Unmatched events a minute at which operating points are written."""
 FACE_BANDS = ((48, 64), (64, 96), (96, 160))
-FRAME_RATES = (25, 30, 60, 120, 200)
+FRAME_RATES = (25, 30, 60, 120, 200, 240)
+PATHS = ("native", "lr", "sr")
 Flags = NDArray[np.bool_]
 
 
@@ -71,10 +72,10 @@ def window_figures(table: Table, logits: NDArray[np.generic]) -> dict[str, float
     """Average precision, ROC area, UF1, UAR on windows: by part and path, frame rate, face size."""
     part, path = table["part"], table["path"]
     groups: dict[str, Flags] = {}
-    for way in ("native", "lr"):
+    for way in PATHS:
         groups[f"val.{way}"] = (part == "val") & (path == way)
         groups[f"choose.{way}"] = (part == "choose") & (path == way)
-        groups[f"real_test.{way}"] = (part == "test") & (path == way)
+        groups[f"real_tune.{way}"] = (part == "tune") & (path == way)
     val, fps, face = part == "val", table["fps"].astype(float), table["face_px"].astype(float)
     groups |= {f"val.fps{rate}": val & (fps == rate) for rate in FRAME_RATES}
     groups |= {f"val.face{low}to{high}": val & (face >= low) & (face < high) for low, high in FACE_BANDS}
@@ -104,18 +105,17 @@ def operating_points(table: Table, chance: NDArray[np.float64]) -> list[tuple[fl
 def video_figures(
     table: Table, chance: NDArray[np.float64], points: Sequence[tuple[float, float, float]]
 ) -> dict[str, float]:
-    """Alarms a minute and share of injected events found at each operating point, per half and path."""
+    """Alarms a minute and share of injected events found at each operating point, per path."""
     figures: dict[str, float] = {}
     still = quiet(table)
-    for half in ("tune", "test"):
-        for way in ("native", "lr"):
-            rows = table["real"].astype(bool) & (table["part"] == half) & (table["path"] == way)
-            if not rows.any():
-                continue
-            for at, rate, _ in points:
-                peaks, minutes = alarm_peaks(select(table, rows & still), chance[rows & still], at)
-                name = f"real_{half}.{way}.at{rate:g}".replace("0.5", "05")
-                figures[f"{name}.alarms_per_minute"] = round(len(peaks) / minutes, 2)
-                figures[f"{name}.found_share"] = round(found_share(select(table, rows), chance[rows], at), 4)
-                figures[f"real_{half}.minutes"] = round(minutes, 2)
+    for way in PATHS:
+        rows = table["real"].astype(bool) & (table["part"] == "tune") & (table["path"] == way)
+        if not rows.any():
+            continue
+        for at, rate, _ in points:
+            peaks, minutes = alarm_peaks(select(table, rows & still), chance[rows & still], at)
+            name = f"real_tune.{way}.at{rate:g}".replace("0.5", "05")
+            figures[f"{name}.alarms_per_minute"] = round(len(peaks) / minutes, 2)
+            figures[f"{name}.found_share"] = round(found_share(select(table, rows), chance[rows], at), 4)
+            figures["real_tune.minutes"] = round(minutes, 2)
     return {name: value for name, value in figures.items() if np.isfinite(value)}

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stream_mer.training.clf_data import NONE
-from stream_mer.training.clf_judge import Judgement, Table, judge
+from stream_mer.training.clf_judge import Judgement, Table, event_logit, judge
 from stream_mer.training.clf_net import CLASSES, FEATURES, EventNet, FlowFeatures
 
 
@@ -38,14 +38,23 @@ class ClassifierSettings:
     """Share of the drawn negatives that come from real video."""
     bf16: bool = True
     """Multiply in bfloat16 while training: three times as fast on processors that have it."""
+    extent_weight: float = 0.3
+    """Weight of the extents' error beside the classes' cross entropy."""
+    mining_epochs: int = 3
+    """Real negatives are scored every so many epochs; the hardest are then drawn as often as the rest."""
     features: tuple[str, ...] = FEATURES
 
 
-def augment(raw: Tensor, generator: torch.Generator) -> Tensor:
+TURNED = (1, 0, 2, 4, 3, 5, 7, 6, 8, 10, 9)
+"""Where each raw channel comes from when time is turned round; pre->post then changes its sign, too."""
+
+
+def augment(raw: Tensor, extent: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Vary a batch of raw flow ``(N, 11, 32, 32)`` in ways that keep its label.
 
-    Mirror left and right (u changes sign), swap pre and post (pre->post changes sign), a gain, a shift
-    by at most one cell, and noise where the flow is not to be trusted.
+    Mirror left and right (u changes sign), turn time round (before and after change places; so do the
+    ends of the ``(N, 3)`` extents), a gain, a shift by at most one cell, and noise where the flow is not
+    to be trusted.
     """
     n = len(raw)
     chance = torch.rand((n, 4), generator=generator)
@@ -53,11 +62,11 @@ def augment(raw: Tensor, generator: torch.Generator) -> Tensor:
     sign = torch.ones(11)
     sign[:3] = -1
     raw = torch.where(mirror, raw.flip(-1) * sign.view(1, -1, 1, 1), raw)
-    swap = chance[:, 1, None, None, None] < 0.5
+    turn = chance[:, 1] < 0.5
     sign = torch.ones(11)
     sign[[2, 5]] = -1
-    swapped = raw[:, [1, 0, 2, 4, 3, 5, 7, 6, 8, 10, 9]] * sign.view(1, -1, 1, 1)
-    raw = torch.where(swap, swapped, raw)
+    raw = torch.where(turn[:, None, None, None], raw[:, TURNED] * sign.view(1, -1, 1, 1), raw)
+    extent = torch.where(turn[:, None], -extent.flip(1), extent)
     gain = torch.exp(0.2 * torch.randn((n, 1, 1, 1), generator=generator))
     level = 0.06 * chance[:, 2, None, None, None] ** 2
     noise = F.avg_pool2d(torch.randn((n, 6, 34, 34), generator=generator), 3, 1) * 2.0
@@ -65,7 +74,7 @@ def augment(raw: Tensor, generator: torch.Generator) -> Tensor:
     raw = torch.cat([raw[:, :6] * gain + noise * level * doubt, raw[:, 6:]], 1)
     dx, dy = (int(torch.randint(-1, 2, (1,), generator=generator)) for _ in range(2))
     padded = F.pad(raw, (1, 1, 1, 1), mode="replicate")
-    return padded[..., 1 + dy : 33 + dy, 1 + dx : 33 + dx]
+    return padded[..., 1 + dy : 33 + dy, 1 + dx : 33 + dx], extent
 
 
 class Drawer:
@@ -88,6 +97,22 @@ class Drawer:
             for flag in (False, True)
         }
         self.positives = int((~negative).sum())
+        self.hard: NDArray[np.intp] = rows[:0]
+
+    @property
+    def real_negatives(self) -> NDArray[np.intp]:
+        """Rows of real video in which nothing was injected."""
+        return np.concatenate([*self.negative[True], self.hard[:0]])
+
+    def mine(self, scores: NDArray[np.float64], share: float = 0.05) -> None:
+        """From now on half of the real negatives come from the ``share`` with the highest scores.
+
+        Args:
+            scores: one for each of ``real_negatives``, how much it looks like an event.
+            share: part that counts as hard.
+        """
+        rows = self.real_negatives
+        self.hard = rows[np.argsort(-scores, kind="stable")[: max(1, round(share * len(rows)))]]
 
     def epoch(self, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
         """Row numbers of one epoch's batches."""
@@ -98,7 +123,9 @@ class Drawer:
             picks = [self._even(self.positive, count, rng)]
             picks.append(self._even(self.negative[False], s.batch - count - real, rng))
             if real:
-                picks.append(self._even(self.negative[True], real, rng))
+                hard = real // 2 if len(self.hard) else 0
+                picks.append(self._even(self.negative[True], real - hard, rng))
+                picks.append(rng.choice(self.hard, hard) if hard else self.hard[:0])
             yield np.concatenate(picks)
 
     @staticmethod
@@ -109,18 +136,39 @@ class Drawer:
         return np.array([rng.choice(groups[w]) for w in which], np.intp)
 
 
-def scores_of(
+def outputs_of(
     net: EventNet, raw: NDArray[np.generic], columns: Tensor, batch: int = 256
-) -> NDArray[np.float32]:
-    """Logits ``(N, 6)`` of raw windows."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits ``(N, 6)`` and extents ``(N, 3)`` of raw windows."""
     features = FlowFeatures()
     net.eval()
-    out = []
+    logits, extents = [np.zeros((0, len(CLASSES)), np.float32)], [np.zeros((0, 3), np.float32)]
     with torch.inference_mode():
         for start in range(0, len(raw), batch):
             x = torch.from_numpy(raw[start : start + batch].astype(np.float32))
-            out.append(net(features(x)[:, columns]).numpy())
-    return np.concatenate(out) if out else np.zeros((0, len(CLASSES)), np.float32)
+            one, two = net(features(x)[:, columns])
+            logits.append(one.numpy())
+            extents.append(two.numpy())
+    return np.concatenate(logits), np.concatenate(extents)
+
+
+def scores_of(net: EventNet, raw: NDArray[np.generic], columns: Tensor) -> NDArray[np.float32]:
+    """Logits ``(N, 6)`` of raw windows."""
+    return outputs_of(net, raw, columns)[0]
+
+
+def extents_of(table: Table) -> NDArray[np.float32]:
+    """``(N, 3)``: how far onset, apex and offset of the event lie from where each window supposes them.
+
+    In window lengths, at most half a one; 0 where there is no event.
+    """
+    centre, length, onset, apex, offset = (
+        table[name].astype(np.float64)
+        for name in ("centre_ns", "duration_ns", "onset_ns", "apex_ns", "offset_ns")
+    )
+    away = np.stack([onset - (centre - length / 2), apex - centre, offset - (centre + length / 2)], 1)
+    found = np.where((table["target"] != NONE)[:, None], away / length[:, None], 0.0)
+    return np.clip(found, -0.5, 0.5).astype(np.float32)
 
 
 def train(
@@ -149,7 +197,7 @@ def train(
     net, features = EventNet(len(columns), settings.dropout), FlowFeatures()
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     drawer = Drawer(table, settings)
-    raw_of = table["raw"]
+    raw_of, extents = table["raw"], extents_of(table)
     first = next(drawer.epoch(np.random.default_rng(0)))
     many = np.concatenate([first, next(drawer.epoch(np.random.default_rng(1)))])
     x = features(torch.from_numpy(raw_of[many].astype(np.float32)))[:, columns]
@@ -175,15 +223,23 @@ def train(
     for epoch in range(start, min(settings.epochs, stop_after or settings.epochs)):
         generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
         torch.manual_seed(settings.seed * 1000 + epoch)  # dropout
+        if epoch and epoch % settings.mining_epochs == 0:
+            rows = drawer.real_negatives
+            drawer.mine(event_logit(scores_of(net, raw_of[rows], columns)))
         net.train()
         losses = []
         for rows in drawer.epoch(np.random.default_rng((settings.seed, epoch))):
-            raw = augment(torch.from_numpy(raw_of[rows].astype(np.float32)), generator)
+            raw, extent = augment(
+                torch.from_numpy(raw_of[rows].astype(np.float32)), torch.from_numpy(extents[rows]), generator
+            )
             target = torch.from_numpy(table["target"][rows].astype(np.int64))
             x = features(raw)[:, columns].to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
-                logits = net(x)
+                logits, found = net(x)
             loss = F.cross_entropy(logits.float(), target, label_smoothing=settings.smoothing)
+            event = (target != NONE).float()[:, None]
+            error = F.smooth_l1_loss(found.float(), extent, reduction="none", beta=0.1)
+            loss = loss + settings.extent_weight * (error * event).sum() / event.sum().clamp(min=1)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -193,11 +249,11 @@ def train(
             losses.append(float(loss.detach()))
         kept = mean.module
         assert isinstance(kept, EventNet)
-        found, real = (judge(scores_of(kept, raw_of[r], columns), table["target"][r]) for r in held.values())
-        merit = found.average_precision + 0.5 * found.uf1
+        clips, real = (judge(scores_of(kept, raw_of[r], columns), table["target"][r]) for r in held.values())
+        merit = clips.average_precision + 0.5 * clips.uf1
         if real.positives:
             merit += real.average_precision + 0.5 * real.uf1
-        _log(out / "log.csv", epoch, float(np.mean(losses)), found, real)
+        _log(out / "log.csv", epoch, float(np.mean(losses)), clips, real)
         if merit > best:
             best = merit
             torch.save({"net": kept.state_dict(), "features": list(settings.features)}, out / "best.pt")

@@ -1,4 +1,4 @@
-"""Training windows carry the right truth, and injected motion is exactly where it was put."""
+"""Training windows carry the right truth and the pictures that the product would show."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from stream_mer.training.clf_data import (
     Budget,
     FaceStrip,
     Hypothesis,
-    Origin,
     Span,
-    WindowPack,
-    add_strip,
     choose,
     drawn_durations,
     hypotheses,
+)
+from stream_mer.training.clf_pack import (
+    Origin,
+    WindowPack,
+    add_strip,
     load_packs,
 )
-from stream_mer.training.clf_inject import Injection, dense_field, inject, resample_field
 
 MS = 1_000_000
 
@@ -102,7 +103,8 @@ def test_packs_round_trip(tmp_path: Path) -> None:
         return np.full((len(windows), 11, 32, 32), 0.25, np.float32)
 
     paths = {"native": None, "lr": lambda lr: np.repeat(np.repeat(lr, 4, 1), 4, 2)}
-    add_strip(pack, origin, strip(), chosen, measure, paths)
+    events = [Span(400 * MS, 560 * MS, "repression", 460 * MS, 0.01)]
+    add_strip(pack, origin, strip(), chosen, events, measure, paths)
     pack.save(tmp_path / "a.npz")
     WindowPack().save(tmp_path / "empty.npz")
     table = load_packs(tmp_path)
@@ -111,53 +113,7 @@ def test_packs_round_trip(tmp_path: Path) -> None:
     assert table["target"].tolist() == [3, 3]
     assert table["raw"].shape == (2, 11, 32, 32)
     assert table["raw"].dtype == np.float16
+    assert table["onset_ns"].tolist() == [400 * MS] * 2
+    assert table["apex_ns"].tolist() == [460 * MS] * 2
     with pytest.raises(ConfigError, match="no window packs"):
         load_packs(tmp_path / "nowhere")
-
-
-def mesh() -> np.ndarray:
-    v, u = np.mgrid[0:22, 0:22]
-    return np.stack([20 + u.ravel() * 4.0, 14 + v.ravel() * 4.8], 1)
-
-
-def test_dense_field_follows_the_mesh_and_fades_outside() -> None:
-    points = mesh()
-    wanted = np.zeros((len(points), 2))
-    near = np.hypot(points[:, 0] - 45, points[:, 1] - 85)
-    wanted[:, 1] = 2.0 * np.exp(-0.5 * (near / 9.0) ** 2)
-    field = dense_field(points, wanted)
-    assert field.shape == (128, 128, 2)
-    assert 1.6 <= field[..., 1].max() <= 2.0
-    row, column = np.unravel_index(field[..., 1].argmax(), (128, 128))
-    assert abs(row - 85) <= 3
-    assert abs(column - 45) <= 3
-    assert np.abs(field[..., 0]).max() < 1e-6
-    assert np.abs(field[:3]).max() < 0.05
-
-
-def test_injection_moves_pixels_by_the_field_and_only_during_the_event() -> None:
-    cv2 = pytest.importorskip("cv2")
-    base = strip()
-    points = mesh()
-    heights = np.zeros(30)
-    heights[12:15] = (0.5, 1.0, 0.5)
-    shift = np.tile([1.0, 0.0], (len(points), 1))
-    item = Injection(Span(0, 1, "others"), points, shift, heights)
-    moved = inject(base, [item], lambda p, x, y: cv2.remap(p, x, y, cv2.INTER_LANCZOS4))
-    assert np.array_equal(moved.pictures[:12], base.pictures[:12])
-    assert np.array_equal(moved.pictures[15:], base.pictures[15:])
-    inner = np.s_[40:90, 40:90]
-    expected = base.pictures[13][40:90, 39:89].astype(int)  # content moves right by one
-    assert np.abs(moved.pictures[13][inner].astype(int) - expected).mean() < 2.0
-    assert np.abs(moved.pictures[13].astype(int) - base.pictures[13]).mean() > 1.5
-    assert not np.array_equal(moved.lr[13], base.lr[13])
-    assert np.array_equal(base.pictures[13], base.pictures[12])  # the original is untouched
-
-
-def test_field_sampling_is_linear() -> None:
-    v, u = np.mgrid[0:128, 0:128].astype(np.float32)
-    field = np.stack([u * 0.5, v - 3], -1)
-    x, y = u[10:100, 10:100] + 0.25, v[10:100, 10:100] - 0.5
-    out = resample_field(field, x, y)
-    np.testing.assert_allclose(out[..., 0], x * 0.5, atol=1e-4)
-    np.testing.assert_allclose(out[..., 1], y - 3, atol=1e-4)

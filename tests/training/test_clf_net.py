@@ -26,6 +26,7 @@ from stream_mer.training.clf_train import (  # noqa: E402
     ClassifierSettings,
     Drawer,
     augment,
+    extents_of,
     load_net,
     scores_of,
     train,
@@ -56,7 +57,20 @@ def table() -> dict[str, np.ndarray]:
         ["positive" if t != NONE else ("blink" if i % 4 else "rest") for i, t in enumerate(target)]
     )
     raw = np.stack([raw_flow(rng, int(t)) for t in target]).astype(np.float16)
-    return {"raw": raw, "target": target, "part": part, "kind": kind, "real": np.arange(COUNT) % 3 == 0}
+    event = target != NONE
+    late = np.where(event, rng.integers(-20, 20, COUNT), 0) * 1_000_000
+    return {
+        "raw": raw,
+        "target": target,
+        "part": part,
+        "kind": kind,
+        "real": np.arange(COUNT) % 3 == 0,
+        "centre_ns": np.full(COUNT, 500_000_000),
+        "duration_ns": np.full(COUNT, 100_000_000),
+        "onset_ns": np.where(event, 450_000_000 + late, 0),
+        "apex_ns": np.where(event, 500_000_000 + late, 0),
+        "offset_ns": np.where(event, 550_000_000 + late, 0),
+    }
 
 
 def test_size_is_the_papers() -> None:
@@ -65,7 +79,7 @@ def test_size_is_the_papers() -> None:
     assert parameters(Classifier(net)) == parameters(net)  # the flow adds nothing to learn
     kinds = [type(m).__name__ for m in net.children()]
     assert kinds.count("Conv2d") == 3
-    assert kinds.count("Linear") == 3  # two hidden layers and the output
+    assert kinds.count("Linear") == 4  # two hidden layers and the two outputs
 
 
 def test_training_learns_resumes_and_logs(table: dict[str, np.ndarray], tmp_path: Path) -> None:
@@ -113,14 +127,47 @@ def test_augmentation_keeps_the_sense_of_signs() -> None:
     raw = torch.zeros(400, 11, 32, 32)
     raw[:, 0], raw[:, 1], raw[:, 2] = 1.0, 0.5, 0.5  # u: pre->apex, post->apex, pre->post = first - second
     raw[:, 3], raw[:, 4], raw[:, 5] = -2.0, -1.0, -1.0
-    raw[:, 9:] = 1.0
-    out = augment(raw, torch.Generator().manual_seed(0)).mean((2, 3))
+    raw[:, 6:9] = torch.arange(3.0).view(3, 1, 1)
+    raw[:, 9], raw[:, 10] = 0.9, 1.0
+    extent = torch.tensor([[-0.3, 0.1, 0.2]]).repeat(400, 1)
+    generator = torch.Generator().manual_seed(0)
+    varied, moved = augment(raw, extent, generator)
+    out = varied.mean((2, 3))
     for first in (0, 3):
         closes = out[:, first] - out[:, first + 1] - out[:, first + 2]
-        assert closes.abs().max() < 0.05
+        assert closes.abs().max() < 0.06
     assert (out[:, 3] < 0).all()  # up stays up
     assert 0.3 < float((out[:, 0] < 0).float().mean()) < 0.7  # left and right are exchanged
-    assert 0.3 < float((out[:, 0].abs() < out[:, 1].abs()).float().mean()) < 0.7  # and before and after
+    turned = out[:, 0].abs() < out[:, 1].abs()
+    assert 0.3 < float(turned.float().mean()) < 0.7  # and before and after
+    assert torch.equal(out[:, 9] > out[:, 10], turned)
+    assert torch.allclose(out[turned][:, 6:9], torch.tensor([1.0, 0.0, 2.0]), atol=1e-4)
+    assert torch.allclose(moved[turned], torch.tensor([-0.2, -0.1, 0.3]))
+    assert torch.equal(moved[~turned], extent[~turned])
+
+
+def test_extents_are_relative_to_the_window() -> None:
+    table = {
+        "centre_ns": np.array([500, 500]) * 10**6,
+        "duration_ns": np.array([100, 100]) * 10**6,
+        "onset_ns": np.array([470, 0]) * 10**6,
+        "apex_ns": np.array([500, 0]) * 10**6,
+        "offset_ns": np.array([540, 0]) * 10**6,
+        "target": np.array([2, NONE]),
+    }
+    np.testing.assert_allclose(extents_of(table), [[0.2, 0.0, -0.1], [0, 0, 0]], atol=1e-6)
+
+
+def test_extents_are_learnt_and_the_hardest_negatives_drawn(table: dict[str, np.ndarray]) -> None:
+    drawer = Drawer(table, ClassifierSettings(batch=80))
+    rows = drawer.real_negatives
+    assert (table["target"][rows] == NONE).all()
+    assert table["real"][rows].all()
+    hard = rows[:3]
+    drawer.mine(np.isin(rows, hard).astype(float), share=3 / len(rows))
+    drawn = np.concatenate(list(drawer.epoch(np.random.default_rng(0))))
+    real = drawn[(table["target"][drawn] == NONE) & table["real"][drawn]]
+    assert np.isin(real, hard).mean() == pytest.approx(0.5, abs=0.1)
 
 
 def test_features_drop_head_motion() -> None:
@@ -146,18 +193,20 @@ def test_exported_graph_says_the_same(backend: str, tmp_path: Path) -> None:
     low = rng.integers(0, 255, (5, 3, 16, 16, 3)).repeat(8, 2).repeat(8, 3)
     pictures = np.clip(low + rng.normal(0, 3, low.shape), 0, 255).astype(np.uint8)
     with torch.inference_mode():
-        expected = classifier(torch.from_numpy(pictures)).numpy()
+        expected = [out.numpy() for out in classifier(torch.from_numpy(pictures))]
     if backend == "openvino":
         ov = pytest.importorskip("openvino")
         model = ov.Core().compile_model(str(tmp_path / "m.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        got = {n: model(pictures[:n])[0] for n in (1, 5)}
+        got = {n: list(model(pictures[:n]).values()) for n in (1, 5)}
     else:
         ort = pytest.importorskip("onnxruntime")
         session = ort.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
-        got = {n: session.run(None, {"pictures": pictures[:n]})[0] for n in (1, 5)}
-    for n, logits in got.items():
+        got = {n: session.run(None, {"pictures": pictures[:n]}) for n in (1, 5)}
+    for n, (logits, extent) in got.items():
         assert logits.shape == (n, 6)
-        np.testing.assert_allclose(logits, expected[:n], atol=2e-3)
+        assert extent.shape == (n, 3)
+        np.testing.assert_allclose(logits, expected[0][:n], atol=2e-3)
+        np.testing.assert_allclose(extent, expected[1][:n], atol=2e-3)
 
 
 def test_calibration_undoes_a_wrong_temperature_and_share() -> None:

@@ -1,0 +1,55 @@
+"""Make the classifier's training windows.
+
+    python scripts/make_windows.py clips CONFIG --data FACES --out PACKS
+    python scripts/make_windows.py video CONFIG --data VIDEOS --out PACKS
+
+``clips`` renders synthetic clips of portraits (FACES holds index.csv and the pictures); ``video`` takes
+real video, as it is and with micro-expressions injected into its frames. Both go the product's own way:
+codec, detection, registration, one warp, and on the LR paths down to 32x32 and up again. PACKS receives
+.npz files (22 kB a window); what is there is not made again, so a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2  # must be imported before PyAV
+import make_windows_clips
+import make_windows_video
+
+from stream_mer.errors import StreamMerError
+
+KINDS = (make_windows_clips, make_windows_video)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line: a subcommand per kind of material, each in its own file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    for kind in KINDS:
+        one = kind.add(kinds)
+        one.add_argument("config", type=Path)
+        one.add_argument("--data", type=Path, required=True)
+        one.add_argument("--out", type=Path, required=True)
+        one.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make what is missing; 0 or the exit code of the error."""
+    args = parse(arguments)
+    cv2.setNumThreads(1)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        args.run(args)
+    except StreamMerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""``make_windows.py video``: windows of real video, as it is and with events injected into its frames.
+
+Nothing in the videos is labelled, so every window without an injected event counts as 'none'. Events are
+put into the frames before anything looks at them, so registration meets them as it would meet real ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from window_studio import Studio, h264, open_studio, resized, settings_of
+
+from stream_mer.app.injection import MeshFollower
+from stream_mer.capture.pyav import PyAvSource
+from stream_mer.core.windowing import duration_ladder
+from stream_mer.synth.inject import Injector, draw_injections
+from stream_mer.synth.pulse import Version
+from stream_mer.synth.spec import EventSpec
+from stream_mer.training import clf_data as data
+from stream_mer.training.clf_measure import measure
+from stream_mer.training.clf_pack import Origin, WindowPack, add_strip
+from stream_mer.types import ArrayF64, Frame
+
+Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+VERSIONS: dict[str, Version] = {"train": "train", "tune": "test"}
+"""Warps and pulses that judge differ from those that train."""
+EVENT_RATE = 60.0
+KEPT = 0.6
+"""Share of a training video's quiet windows that each path keeps."""
+SIZES = (1.0, 1.0, 0.6, 0.8, 1.3)
+"""What training passes do to a video's size."""
+
+
+def add(kinds: Kinds) -> argparse.ArgumentParser:
+    """Add the subcommand."""
+    parser = kinds.add_parser("video", help="real video, as it is and with injected events")
+    parser.set_defaults(run=make)
+    return parser
+
+
+def make(args: argparse.Namespace) -> None:
+    """Write the packs that are missing; only the tuning half of the videos is ever opened here."""
+    studio, config = open_studio(args.assets), settings_of(args.config)["videos"]
+    for part in VERSIONS:
+        for name in config[part]:
+            turns = range(-1, config["passes"] if part == "train" else config["tune_passes"])
+            files = {turn: args.out / f"real_{Path(name).stem}_{turn + 1:02d}.npz" for turn in turns}
+            if all(file.exists() for file in files.values()):
+                continue
+            film = read(args.data / name, studio)
+            for turn, file in files.items():
+                if not file.exists():
+                    pack = WindowPack()
+                    add_pass(pack, film, studio, part, turn, config)
+                    pack.save(file)
+                    print(file.name, part, len(pack.raw), flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A whole video in memory, with the mesh of its strongest face in every frame that has one."""
+
+    name: str
+    frames: list[Frame]
+    meshes: list[ArrayF64 | None]
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, from the median distance."""
+        return float(1e9 / np.median(np.diff([f.pts_ns for f in self.frames])))
+
+
+def read(file: Path, studio: Studio) -> Film:
+    """Decode a video and follow its face."""
+    frames = list(PyAvSource(file))
+    follower = MeshFollower(studio.detector, studio.mesh)
+    return Film(file.name, frames, [follower.mesh(frame) for frame in frames])
+
+
+def visible(film: Film, event: EventSpec) -> bool:
+    """Whether every frame of the event, and one on either side, shows the face."""
+    times = np.array([f.pts_ns for f in film.frames]) / 1e9
+    first, last = np.searchsorted(times, (event.onset_s, event.onset_s + event.duration_s))
+    return first > 0 and last < len(times) and all(m is not None for m in film.meshes[first - 1 : last + 1])
+
+
+def add_pass(
+    pack: WindowPack, film: Film, studio: Studio, part: str, turn: int, config: Mapping[str, Any]
+) -> None:
+    """One run over a video: as it is (``turn`` -1), or with events of its own, in another size and codec."""
+    seed = int(hashlib.sha256(f"{film.name} {turn} {config['seed']}".encode()).hexdigest()[:8], 16)
+    rng, quiet, training = np.random.default_rng(seed), turn < 0, part == "train"
+    size = SIZES[turn % len(SIZES)] if training and not quiet else 1.0
+    frames = np.stack([resized(f.rgb, size) if size != 1 else f.rgb for f in film.frames])
+    ratio = np.array(
+        [frames.shape[2] / film.frames[0].rgb.shape[1], frames.shape[1] / film.frames[0].rgb.shape[0]]
+    )
+    spans: list[data.Span] = []
+    if not quiet:
+        seconds = (film.frames[-1].pts_ns - film.frames[0].pts_ns) / 1e9
+        low = max(0.04, 2.2 / film.fps)
+        band = (low, 0.2) if turn % 5 or not training else (0.2, 0.45)
+        drawn = draw_injections(
+            seed, seconds, EVENT_RATE, durations_s=band, peaks=(0.004, 0.03), version=VERSIONS[part]
+        )
+        injector = Injector([e for e in drawn if visible(film, e)], seed, VERSIONS[part])
+        spans = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in injector.events]
+        for i, (frame, mesh) in enumerate(zip(film.frames, film.meshes, strict=True)):
+            if mesh is not None:
+                scaled = np.concatenate([mesh[:, :2] * ratio, mesh[:, 2:] * ratio[0]], axis=1)
+                frames[i] = injector.apply(frames[i], frame.pts_ns, scaled)
+        if training and rng.random() < 0.5:
+            frames = h264(frames, int(rng.integers(18, 29)))
+    ladder = duration_ladder(0.04, 0.2)
+    lengths = (*ladder, *(round(1.25 * d) for d in ladder)) if training else ladder
+    person = next(who for who, files in config["people"].items() if film.name in files)
+    origin = Origin(film.name if quiet else f"{film.name}@{turn}", person, part, True, film.fps)
+    show = (Frame(f.index, f.pts_ns, rgb, f.epoch) for f, rgb in zip(film.frames, frames, strict=True))
+    for strip in data.face_strips(show, studio.detector):
+        drawn_lengths = data.drawn_durations(rng) if training and not quiet else lengths
+        items = list(data.hypotheses(strip.pts_ns, spans, (), drawn_lengths))
+        if not quiet:
+            rest = round(4 * (strip.pts_ns[-1] - strip.pts_ns[0]) / 1e9) if training else 0
+            items = data.choose(items, data.Budget(4, 3, 0, rest), rng)
+        paths = (
+            ("native", "lr", "sr") if quiet or not training else ("native", "sr" if turn % 3 == 2 else "lr")
+        )
+        for path in paths:
+            kept = [h for h in items if rng.random() < KEPT] if training and quiet else items
+            add_strip(pack, origin, strip, kept, spans, measure, {path: studio.paths[path]})

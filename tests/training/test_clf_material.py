@@ -1,0 +1,73 @@
+"""The classifier's material: videos split by person, windows from the product's own way, made only once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+cv2 = pytest.importorskip("cv2")
+
+from stream_mer.training.clf_data import NONE  # noqa: E402
+from stream_mer.training.clf_pack import load_packs  # noqa: E402
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "engines" / "cnn-mer" / "train_config.toml"
+
+
+def test_no_person_is_in_both_halves() -> None:
+    table = tomllib.loads(CONFIG.read_text())["videos"]
+    parts = [set(table[p]) for p in ("train", "tune", "final")]
+    assert sum(map(len, parts)) == len(set.union(*parts))
+    for who, files in table["people"].items():
+        in_final = {name in parts[2] for name in files}
+        assert len(in_final) == 1, who
+    known = {name for files in table["people"].values() for name in files}
+    assert set.union(*parts) - known <= {"no_face.mp4"}
+
+
+def test_every_open_video_has_a_place(videos: Path) -> None:
+    table = tomllib.loads(CONFIG.read_text())["videos"]
+    placed = {name for part in ("train", "tune", "final") for name in table[part]}
+    assert placed == {f.name for f in videos.iterdir() if f.suffix != ".md"}
+
+
+def test_windows_of_a_clip_and_of_a_video(
+    faces: Path, videos: Path, assets_dir: Path, tmp_path: Path
+) -> None:
+    import make_windows
+
+    config = tmp_path / "config.toml"
+    config.write_text(
+        "[clips]\ntrain = 0\nchoose = 1\nval = 0\nseed = 4\n"
+        '[videos]\ntrain = ["asl_eat.mkv"]\ntune = []\nfinal = ["absent.mkv"]\npasses = 1\ntune_passes = 1\n'
+        'seed = 4\n[videos.people]\nsomeone = ["asl_eat.mkv"]\n'
+    )
+    packs = tmp_path / "packs"
+    rest = ["--out", str(packs), "--assets", str(assets_dir)]
+    assert make_windows.main(["clips", str(config), "--data", str(faces), *rest]) == 0
+    assert make_windows.main(["video", str(config), "--data", str(videos), *rest]) == 0
+    table = load_packs(packs)
+    assert table["raw"].shape[1:] == (11, 32, 32)
+    assert np.isfinite(table["raw"].astype(np.float32)).all()
+    real = table["real"].astype(bool)
+    assert set(table["part"][real]) == {"train"}
+    assert set(table["part"][~real]) == {"choose"}
+    assert {"native", "lr"} <= set(table["path"])
+    quiet = real & (table["clip"] == "asl_eat.mkv")
+    assert (table["target"][quiet] == NONE).all()
+    events = table["target"] != NONE
+    inside = (table["onset_ns"] < table["centre_ns"]) & (table["centre_ns"] < table["offset_ns"])
+    assert inside[events].mean() > 0.95
+    assert (table["peak"][events] > 0.002).all()
+    before = {f.name: f.stat().st_mtime_ns for f in packs.iterdir()}
+    assert make_windows.main(["video", str(config), "--data", str(videos), *rest]) == 0
+    assert {f.name: f.stat().st_mtime_ns for f in packs.iterdir()} == before
