@@ -23,7 +23,7 @@ class BackoffSettings:
     first_s: float = 0.5
     longest_s: float = 30.0
     jitter: float = 0.2
-    healthy_s: float = 10.0
+    healthy_s: float = 5.0
 
     def __post_init__(self) -> None:
         if not 0 < self.first_s <= self.longest_s:

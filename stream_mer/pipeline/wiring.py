@@ -38,7 +38,8 @@ class Wiring:
         self.to_face: Channel[Frame] = Channel(
             DEPTH, full, on_drop=lambda frame: self.ledger.drop(frame.index, "overload")
         )
-        self.to_infer: Channel[FrameFaces] = Channel(DEPTH)
+        # Of a live picture that is late anyway, the less waits behind the lossy edge the better.
+        self.to_infer: Channel[FrameFaces] = Channel(DEPTH // 2 if plan.lossy else DEPTH)
         self.to_sinks: list[Channel[Result]] = [Channel(DEPTH) for _ in plan.sinks]
         self._building = 2 + len(self.to_sinks)
         self._lock = threading.Lock()

@@ -1,0 +1,151 @@
+"""Runs ``stream-mer serve`` for minutes against simulated RTSP cameras that fail, and judges what it did.
+
+    python scripts/soak.py FILM --minutes 10 --faults 200
+
+At every scrape of /metrics: captured = processed + dropped + in flight, for each camera. Afterwards:
+growth of memory, threads and descriptors left over, time from a camera's return to its first result,
+and percentiles of the time from capture to result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
+
+CAMERAS_PROGRAM = Path(__file__).resolve().parents[1] / "tests" / "capture" / "rtsp_cameras.py"
+SCRAPE_S = 0.25
+WARM_SHARE = 0.3
+"""The first part of a run is not judged for growth: caches fill."""
+Scrape = dict[str, dict[str, float]]
+
+
+def scrape(url: str) -> tuple[Scrape, dict[str, dict[str, float]]]:
+    """Per camera the frame counts, and the buckets of its latency; ``dropped`` is summed over causes."""
+    text = urllib.request.urlopen(f"{url}metrics", timeout=10).read().decode()
+    counts: Scrape = defaultdict(lambda: defaultdict(float))
+    latency: dict[str, dict[str, float]] = defaultdict(dict)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            camera = sample.labels.get("camera", "")
+            if sample.name.startswith("stream_mer_frames_") and sample.name.endswith(("_total", "_flight")):
+                name = sample.name.removeprefix("stream_mer_frames_").removesuffix("_total")
+                counts[camera][name] += sample.value
+            elif sample.name == "stream_mer_stage_seconds_bucket" and sample.labels["stage"] == "latency":
+                latency[camera][sample.labels["le"]] = sample.value
+            elif sample.name == "stream_mer_overload_level":
+                counts[""]["level"] = sample.value
+    return counts, latency
+
+
+def quantile(buckets: dict[str, float], share: float) -> float:
+    """Upper estimate of a quantile from cumulative buckets, s, linear inside a bucket."""
+    bounds = sorted((float(le), count) for le, count in buckets.items())
+    wanted, below, start = share * bounds[-1][1], 0.0, 0.0
+    for bound, count in bounds:
+        if count >= wanted:
+            return start + (bound - start) * (wanted - below) / max(1.0, count - below)
+        below, start = count, bound
+    return start
+
+
+def process_figures(pid: int) -> tuple[float, int, int]:
+    """Resident MB, threads and open descriptors of a process (Linux)."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    return int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), descriptors
+
+
+def main() -> int:
+    """Run, judge, print; 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("film", type=Path)
+    for flag, default in (("--minutes", 10.0), ("--cameras", 4), ("--faults", 200)):
+        parser.add_argument(flag, type=type(default), default=default)
+    args = parser.parse_args()
+    seconds = 60 * args.minutes
+    flags = f"--cameras {args.cameras} --faults {args.faults} --seconds {seconds}".split()
+    command = [sys.executable, str(CAMERAS_PROGRAM), str(args.film), *flags]
+    cameras = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert cameras.stdout is not None
+    urls = json.loads(cameras.stdout.readline())["urls"]
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "cameras.toml"
+        entries = [f'[[camera]]\nname = "{n}"\nsource = "{url}"\n' for n, url in enumerate(urls)]
+        config.write_text('web = "127.0.0.1:0"\ndetector = "short"\n' + "".join(entries))
+        serve = [sys.executable, "-m", "stream_mer", "serve", "--config", str(config)]
+        service = subprocess.Popen(serve, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            return judge(service, cameras, seconds)
+        finally:
+            service.kill()
+            cameras.kill()
+
+
+def judge(service: subprocess.Popen[str], cameras: subprocess.Popen[str], seconds: float) -> int:
+    """Watch both programs for so long."""
+    print("go", file=cameras.stdin, flush=True)
+    url = next(line.split()[1] for line in service.stderr or () if line.startswith("dashboard: "))
+    faults: list[dict[str, float]] = []
+    threading.Thread(target=lambda: list(service.stderr or ()), daemon=True).start()
+    told = (json.loads(line) for line in cameras.stdout or ())
+    threading.Thread(target=lambda: faults.extend(told), daemon=True).start()
+    history: list[tuple[float, Scrape]] = []
+    figures, broken, level, latency = [], 0, 0.0, {}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        counts, latency = scrape(url)
+        history.append(((at := time.monotonic()), counts))
+        level = max(level, counts.pop("")["level"])
+        for c in counts.values():
+            broken += c["captured"] != c["processed"] + c["dropped"] + c["in_flight"]
+        figures.append((at, *process_figures(service.pid)))
+        time.sleep(SCRAPE_S)
+    service.terminate()
+    service.wait(60)
+    return report(history, faults, figures, broken, level, latency)
+
+
+def report(history, faults, figures, broken, level, latency) -> int:  # type: ignore[no-untyped-def]
+    """Print the figures; 1 if a promise was broken."""
+    table = np.array(figures)
+    late = table[table[:, 0] > table[0, 0] + WARM_SHARE * (table[-1, 0] - table[0, 0])]
+    slope = np.polyfit((late[:, 0] - late[0, 0]) / 3600, late[:, 1], 1)[0]
+    all_returns = [first_result_after(history, f"{fault['camera']:.0f}", fault["back"]) for fault in faults]
+    returns = [r for r in all_returns if r is not None] or [float("nan")]
+    half, p95 = np.median(returns), float(np.percentile(returns, 95))
+    print(f"scrapes {len(history)}, equation broken {broken} times, highest overload level {level:.0f}")
+    for name, c in sorted(history[-1][1].items()):
+        shares = "/".join(f"{quantile(latency[name], q) * 1e3:.0f}" for q in (0.5, 0.95, 0.99))
+        counted = ", ".join(f"{key} {value:.0f}" for key, value in sorted(c.items()))
+        print(f"camera {name}: {counted}; capture to result p50/p95/p99 {shares} ms")
+    print(f"memory {late[0, 1]:.0f} -> {late[-1, 1]:.0f} MB, {slope:+.1f} MB/h")
+    ends = [(int(np.median(part[:, 2])), int(np.median(part[:, 3]))) for part in (late[:20], late[-20:])]
+    print(f"threads {ends[0][0]} -> {ends[1][0]}, descriptors {ends[0][1]} -> {ends[1][1]}")
+    print(
+        f"faults {len(faults)}, came back {len(returns)}, first result after {half:.2f}/{p95:.2f} s (p50/p95)"
+    )
+    return int(broken > 0 or p95 > 3 or ends[1][0] > ends[0][0] + 2 or ends[1][1] > ends[0][1] + 4)
+
+
+def first_result_after(history: list[tuple[float, Scrape]], camera: str, back: float) -> float | None:
+    """Time from a camera's return to its next result as seen by the scrapes; None if the run ended."""
+    before = [c[camera]["processed"] for at, c in history if at <= back]
+    for at, counts in history:
+        if at > back and before and counts[camera]["processed"] > before[-1]:
+            return at - back
+    return None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,223 @@
+"""Events out: nothing lost without being counted, whatever the network, the disk or a crash does."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sink_samples import event, result, summary
+
+from stream_mer.errors import ConfigError, OutputError
+from stream_mer.sinks.courier import Courier, DeliverySink, Refused
+from stream_mer.sinks.outbox import Letter, Outbox
+from stream_mer.sinks.webhook import Webhook
+
+QUICK = (0.005, 0.02)
+
+
+def balanced(counts) -> bool:  # type: ignore[no-untyped-def]
+    return counts.accepted == counts.delivered + counts.overflowed + counts.refused + counts.waiting
+
+
+@given(
+    st.lists(st.sampled_from(["put", "deliver", "refuse", "reopen", "late"]), max_size=40), st.integers(1, 5)
+)
+def test_the_outbox_is_a_bounded_queue_that_counts(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[str], capacity: int
+) -> None:
+    path = tmp_path_factory.mktemp("box") / "outbox.sqlite"
+    box, queue, number = Outbox(path, capacity=capacity), list[str](), 0
+    known = {"delivered": 0, "refused": 0, "overflowed": 0}
+    late: Letter | None = None
+    for step in steps:
+        if step == "put":
+            box.put(f"e{number}", f'{{"n": {number}}}')
+            queue.append(f"e{number}")
+            number += 1
+            if len(queue) > capacity:
+                queue.pop(0)
+                known["overflowed"] += 1
+        elif step == "reopen":
+            box.close()
+            box = Outbox(path, capacity=capacity)
+        elif step == "late":
+            late = box.oldest()
+        else:
+            letter = box.oldest()
+            assert (letter.id if letter else None) == (queue[0] if queue else None)
+            if letter is not None:
+                box.settle(letter.key, delivered=step == "deliver")
+                queue.pop(0)
+                known["delivered" if step == "deliver" else "refused"] += 1
+        if late is not None and late.id not in queue:
+            box.settle(late.key, delivered=True)  # overflowed or settled meanwhile: counted once only
+        counts = box.counts()
+        assert balanced(counts)
+        assert counts.waiting == len(queue) <= capacity
+        assert (counts.delivered, counts.refused, counts.overflowed) == tuple(known.values())
+    box.close()
+
+
+def test_a_crash_takes_nothing_back(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    box = Outbox(path)
+    for number in range(50):
+        box.put(str(number), "{}")
+    # Not closed: as after SIGKILL. Another process sees what was accepted.
+    again = Outbox(path)
+    assert again.counts().waiting == 50
+    again.close()
+    box.close()
+
+
+def test_an_outbox_that_cannot_be_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no database, but long enough to be looked at" * 30)
+    with pytest.raises(OutputError, match="cannot keep events"):
+        Outbox(tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot keep events"):
+        Outbox(tmp_path / "file" / "box")
+
+
+class Moody:
+    """Fails at random, refuses some for good, and says what arrived."""
+
+    name = "moody"
+
+    def __init__(self, seed: int) -> None:
+        self.arrived: list[str] = []
+        self.closed = 0
+        self._random = random.Random(seed)
+
+    def deliver(self, letter: Letter) -> None:
+        chance = self._random.random()
+        if chance < 0.3:
+            raise OSError("not now")
+        if int(letter.id) % 10 == 3:
+            raise Refused("never")
+        self.arrived.append(letter.id)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_everything_arrives_in_order_or_is_counted(tmp_path: Path) -> None:
+    carrier = Moody(1)
+    courier = Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK)
+    for number in range(100):
+        courier.send(str(number), "{}")
+    counts = courier.close()
+    assert carrier.arrived == [str(n) for n in range(100) if n % 10 != 3]
+    assert (counts.accepted, counts.delivered, counts.refused, counts.waiting) == (100, 90, 10, 0)
+    assert carrier.closed == 1
+    assert courier.close() == counts
+
+
+def test_what_does_not_arrive_waits_for_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_mer.sinks.courier.CLOSING_S", 0.2)
+
+    class Down(Moody):
+        def deliver(self, letter: Letter) -> None:
+            raise OSError("no route")
+
+    courier = Courier(Outbox(tmp_path / "box"), lambda: Down(0), pauses_s=QUICK)
+    for number in range(5):
+        courier.send(str(number), "{}")
+    assert courier.close().waiting == 5
+    carrier = Moody(2)
+    counts = Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK).close()
+    assert (counts.waiting, counts.delivered + counts.refused) == (0, 5)
+
+
+def test_the_sink_sends_what_the_log_writes(tmp_path: Path) -> None:
+    bodies: list[str] = []
+
+    class Taking(Moody):
+        def deliver(self, letter: Letter) -> None:
+            bodies.append(letter.body)
+
+    courier = Courier(Outbox(tmp_path / "box"), lambda: Taking(0), pauses_s=QUICK)
+    sink = DeliverySink(courier, "door", lambda: {"sr": "a" * 64}, lambda ns: f"utc{ns}")
+    sink.write(result(0, events=(event(40), event(400))))
+    sink.write(result(1))
+    sink.close(summary())
+    sink.close(None)
+    with pytest.raises(OutputError, match="already closed"):
+        sink.write(result(2))
+    courier.close()
+    first = json.loads(bodies[0])
+    assert len(bodies) == 2
+    assert (first["onset_ns"], first["onset_utc"]) == (40_000_000, "utc40000000")
+    assert first["engines"] == {"sr": "a" * 12}
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    statuses: list[int]
+    asked: list[tuple[dict[str, str], bytes]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.asked.append((dict(self.headers), body))
+        status = self.statuses.pop(0) if self.statuses else 204
+        if status == 0:  # cut the line
+            self.close_connection = True
+            return
+        self.send_response(status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[type[Hook]]:
+    class Mine(Hook):
+        statuses: list[int] = []
+        asked: list[tuple[dict[str, str], bytes]] = []
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mine)
+    Mine.port = server.server_address[1]  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield Mine
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_webhook_posts_until_it_is_taken(hook: type[Hook], tmp_path: Path) -> None:
+    hook.statuses += [500, 0, 429, 401, 200, 422, 302, 200]
+    url = f"http://127.0.0.1:{hook.port}/in?key=secret"  # type: ignore[attr-defined]
+    carrier = Webhook(url, token="t0ken")
+    assert "secret" not in carrier.name
+    courier = Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK)
+    for number in range(3):
+        courier.send(str(number), f'{{"n": {number}}}')
+    counts = courier.close()
+    assert (counts.delivered, counts.refused, counts.waiting) == (2, 1, 0)
+    headers, body = hook.asked[0]
+    assert (headers["Idempotency-Key"], headers["Authorization"], body) == ("0", "Bearer t0ken", b'{"n": 0}')
+    assert [h["Idempotency-Key"] for h, _ in hook.asked] == ["0"] * 5 + ["1"] + ["2"] * 2
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "ftp://h/x", "https://u:hunter2@h/x", "https://", "http://[", "http://h:x/"]
+)
+def test_wrong_webhooks(wrong: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Webhook(wrong)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_token_does_not_travel_unencrypted() -> None:
+    with pytest.raises(ConfigError, match="unencrypted"):
+        Webhook("http://example.org/x", token="t")
+    Webhook("http://127.0.0.1/x", token="t")
