@@ -1,7 +1,5 @@
 """Runs ``stream-mer serve`` for minutes against simulated RTSP cameras that fail, and judges what it did.
 
-    python scripts/soak.py FILM --minutes 10 --faults 200
-
 At every scrape of /metrics: captured = processed + dropped + in flight, for each camera. Afterwards:
 growth of memory, threads and descriptors left over, time from a camera's return to its first result,
 and percentiles of the time from capture to result.
@@ -101,9 +99,9 @@ def judge(service: subprocess.Popen[str], cameras: subprocess.Popen[str], second
     told = (json.loads(line) for line in cameras.stdout or ())
     threading.Thread(target=lambda: faults.extend(told), daemon=True).start()
     history: list[tuple[float, Scrape]] = []
-    figures, broken, level, latency = [], 0, 0.0, {}
+    figures, broken, level = [], 0, 0.0
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while history == [] or time.monotonic() < end:
         counts, latency = scrape(url)
         history.append(((at := time.monotonic()), counts))
         level = max(level, counts.pop("")["level"])
