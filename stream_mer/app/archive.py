@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from stream_mer.app.evidence import write_evidence
 from stream_mer.app.finish import part_path, remove_parts, write_outputs
 from stream_mer.app.inputs import Input
 from stream_mer.app.networks import Networks
@@ -72,6 +73,7 @@ class Archive:
         key: digest of everything the results depend on besides the file.
         resume: keep what an earlier run did.
         fail_fast: stop at the first failure.
+        evidence: keep the source's pictures around every event.
         report: called with the frames done since the last call.
         told: called when an input is through.
     """
@@ -84,6 +86,7 @@ class Archive:
     key: str
     resume: bool
     fail_fast: bool
+    evidence: bool
     report: Callable[..., None]
     told: Callable[[Status], None]
     _inputs: deque[Input] = field(default_factory=deque)
@@ -224,6 +227,8 @@ class Archive:
             summary = write_outputs(
                 run.folder, run.entry, run.segments, results, self.settings, self.networks
             )
+            if self.evidence:
+                write_evidence(run.folder, one.path, run.entry, run.segments, self.settings, self.networks)
             self.manifest.put_file(replace(run.entry, done=True))
             remove_parts(run.folder)
         except StreamMerError as error:

@@ -180,7 +180,12 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
         stages={name: p for name, times in list(progress.times.items()) if (p := times.percentiles())},
         engines=networks.digests(),
         observability=observability,
-        settings={**settings.describe(), "threshold": threshold, "engine": networks.super_resolver.name},
+        settings={
+            **settings.describe(),
+            "threshold": threshold,
+            "engine": networks.super_resolver.name,
+            "way": networks.way,
+        },
         version=__version__,
         warnings=tuple(warnings),
         interrupted=progress.interrupted,

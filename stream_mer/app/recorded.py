@@ -38,12 +38,14 @@ class How:
 
     ``resume`` goes on where an earlier run into the same folder ended; ``restart`` forgets what it did.
     ``workers`` is the number of processes (on a cluster: actors, None for one a CPU). ``ray`` is the
-    address of a cluster. ``fail_fast`` stops at the first input that fails.
+    address of a cluster. ``fail_fast`` stops at the first input that fails. ``evidence`` keeps, per event,
+    the source's pictures around it and what is needed to get it again.
     """
 
     resume: bool = False
     restart: bool = False
     fail_fast: bool = False
+    evidence: bool = False
     workers: int | None = None
     ray: str | None = None
 
@@ -215,6 +217,7 @@ def _archive(
         key=key_of(facts_of(settings, networks)),
         resume=how.resume,
         fail_fast=how.fail_fast,
+        evidence=how.evidence,
         report=board.add,
         told=board.tell,
     )

@@ -30,6 +30,7 @@ def add(verbs: Verbs) -> None:
     process.add_argument("--resume", action="store_true", help="go on where an earlier run into --out ended")
     process.add_argument("--restart", action="store_true", help="forget what an earlier run did")
     process.add_argument("--fail-fast", action="store_true", help="stop at the first input that fails")
+    process.add_argument("--evidence", action="store_true", help="keep the source's pictures of every event")
     process.add_argument("--workers", type=int, metavar="N", help="processes (or Ray actors); default 1")
     process.add_argument("--ray", metavar="ADDRESS", help="run on a Ray cluster: host:port, auto, or local")
     process.add_argument(
@@ -46,5 +47,5 @@ def _demo(args: argparse.Namespace) -> int:
 def _process(args: argparse.Namespace) -> int:
     from stream_mer.app.recorded import How, process_many
 
-    how = How(args.resume, args.restart, args.fail_fast, args.workers, args.ray)
+    how = How(args.resume, args.restart, args.fail_fast, args.evidence, args.workers, args.ray)
     return process_many(args.inputs, args.out, settings_of(args), how)

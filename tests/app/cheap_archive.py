@@ -74,7 +74,7 @@ def run_cheaply(out: Path, films: list[Path], *, resume: bool = True) -> list[St
     inputs = [Input(path, Path(path.name)) for path in films]
     names = name_outputs(inputs, {entry.path: entry.name for entry in manifest.files()})
     archive = Archive(
-        out, names, manifest, SETTINGS, NETWORKS, "key", resume, False,
+        out, names, manifest, SETTINGS, NETWORKS, "key", resume, False, False,
         lambda *_, **__: None, lambda _: None,
     )  # fmt: skip
     try:

@@ -1,0 +1,120 @@
+"""``stream-mer events`` and ``forget``: which events there are, and what is kept no longer."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from rich.table import Table
+
+from stream_mer.app.console import console
+from stream_mer.app.evidence import FOLDER
+from stream_mer.errors import ConfigError, OutputError
+from stream_mer.sinks.event_table import COLUMNS, Filter, find_logs, load, select
+
+SHOWN = ("camera", "id", "track", "onset_s", "duration_s", "utc", "label", "probability", "face_px")
+PICTURES = ("overlay.mp4", "report.html", FOLDER)
+"""Everything in a run's folder that may show a face."""
+
+
+def events(roots: Sequence[Path], wanted: Filter, form: str) -> int:
+    """Print the events wanted as a table, CSV or JSON lines.
+
+    Raises:
+        ConfigError: no logs, a damaged one, or a query that cannot be answered.
+    """
+    table = load(find_logs(roots))
+    columns = SHOWN if form == "table" else COLUMNS
+    rows = select(table, wanted, columns)
+    if form == "csv":
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    elif form == "json":
+        for row in rows:
+            print(json.dumps(dict(zip(columns, row, strict=True))))
+    else:
+        shown = Table(*columns)
+        for row in rows:
+            shown.add_row(*(_cell(value) for value in row))
+        console().print(shown)
+        print(f"{len(rows)} events")
+    return 0
+
+
+def seconds(text: str) -> float:
+    """``90``, ``1:30`` or ``0:01:30.5`` as seconds.
+
+    Raises:
+        ConfigError: it is none of these.
+
+    >>> seconds("1:02:03.5")
+    3723.5
+    """
+    total = 0.0
+    try:
+        for part in text.split(":"):
+            total = 60 * total + float(part)
+    except ValueError:
+        raise ConfigError(
+            f"{text} is no time of a recording.\nGive seconds, MM:SS or HH:MM:SS, or an ISO date."
+        ) from None
+    return total
+
+
+def moment(text: str | None) -> tuple[float | None, str | None]:
+    """A word of ``--from`` or ``--to``: seconds of a recording, or a date for live runs.
+
+    >>> moment("1:00"), moment("2026-11-22T08:00")
+    ((60.0, None), (None, '2026-11-22T08:00:00+00:00'))
+    """
+    if text is None:
+        return None, None
+    if "-" not in text[1:]:
+        return seconds(text), None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return seconds(text), None
+    when = when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
+    return None, when.isoformat()
+
+
+def forget(root: Path, days: float, everything: bool) -> int:
+    """Delete what shows faces (or whole runs) that is older than so many days; for a retention period.
+
+    Raises:
+        ConfigError: no run there.
+        OutputError: something cannot be deleted.
+    """
+    limit = time.time() - days * 86400
+    count = 0
+    for _, log in find_logs([root]):
+        if log.stat().st_mtime > limit:
+            continue
+        names = (*PICTURES, "events.jsonl", "rejected.jsonl", "run.json") if everything else PICTURES
+        for path in (log.parent / name for name in names):
+            if path.exists():
+                _delete(path)
+                count += 1
+    print(f"{count} outputs older than {days:g} days deleted")
+    return 0
+
+
+def _delete(path: Path) -> None:
+    try:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot delete {path}: {error.strerror}\nCheck its rights.") from error
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,167 @@
+"""The real product over an archive: killed, in two processes, on Ray; always the events of the plain run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from stream_mer.app.recorded import How, process_many
+from stream_mer.capture.pyav import PyAvSource
+from stream_mer.cli import main
+from stream_mer.config import Settings
+from stream_mer.errors import ConfigError
+from stream_mer.sinks.event_log import read_events
+from stream_mer.sinks.video import VideoWriter
+
+pytestmark = [pytest.mark.data, pytest.mark.assets]
+SETTINGS = Settings(threshold=0.05, vetoes="none", overlay=False, segment_s=1, sr="never", engine="bicubic")
+FLAGS = [
+    *("--threshold", "0.05", "--vetoes", "none", "--no-overlay", "--segment", "1"),
+    *("--sr", "never", "--engine", "bicubic"),
+]
+
+
+@pytest.fixture(scope="module")
+def cams(videos: Path, assets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two films of three seconds with a key picture every second, and a broken one."""
+    folder = tmp_path_factory.mktemp("archive") / "cams"
+    for place, clip in (("hall", "grid_bbaf2n.mpg"), ("door", "grid_lbbc2a.mpg")):
+        source = PyAvSource(videos / clip)
+        writer = VideoWriter(folder / place / "cam.mp4", source.info.width, source.info.height, fps_hint=25)
+        for frame in source:
+            writer.write(frame.rgb, frame.pts_ns)
+        source.close()
+        writer.close()
+    (folder / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(5000))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(cams: Path) -> dict[str, bytes]:
+    out = cams.parent / "plain"
+    assert process_many([str(cams)], out, SETTINGS, How()) == 5
+    assert read_events(out / "hall" / "cam" / "events.jsonl"), "the threshold must find something"
+    return logs(out)
+
+
+def logs(out: Path) -> dict[str, bytes]:
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("events.jsonl"))}
+
+
+def test_the_table_names_the_broken_file_and_the_rest_is_done(
+    plain: dict[str, bytes], cams: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert sorted(plain) == ["door/cam/events.jsonl", "hall/cam/events.jsonl"]
+    assert process_many([str(cams)], cams.parent / "plain", SETTINGS, How(resume=True)) == 5
+    out, err = capfd.readouterr()
+    assert out.count("done before") == 2
+    assert "index (the 'moov' box)" in out
+    assert "1 of 3 inputs failed" in err
+    assert logs(cams.parent / "plain") == plain
+
+
+def test_fail_fast_stops_at_the_first(cams: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert process_many([str(cams)], tmp_path, SETTINGS, How(fail_fast=True)) == 5
+    assert capfd.readouterr().out.count("not done") == 2
+    assert not logs(tmp_path)
+
+
+def committed(out: Path) -> int:
+    """Segments in a copy of the manifest; the real one is locked by the run."""
+    copy = out.parent / "copy.sqlite"
+    try:
+        shutil.copy(out / "manifest.sqlite", copy)
+        return int(sqlite3.connect(copy).execute("SELECT count(*) FROM items").fetchone()[0])
+    except (OSError, sqlite3.Error):
+        return 0
+
+
+def test_killed_again_and_again_the_command_gives_the_same(
+    plain: dict[str, bytes], cams: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "stream_mer", "process", str(cams), "--out", str(tmp_path), "--resume"]
+    for segments in (1, 4):  # of six
+        child = subprocess.Popen([*command, *FLAGS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 100
+        while child.poll() is None and time.monotonic() < deadline and committed(tmp_path) < segments:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    with pytest.raises(ConfigError, match="throw those away with --restart"):
+        process_many([str(cams)], tmp_path, SETTINGS, How())
+    with pytest.raises(ConfigError, match=r"threshold: 0\.05 then, 0\.5 now"):
+        changed = Settings(
+            threshold=0.5, vetoes="none", overlay=False, segment_s=1, sr="never", engine="bicubic"
+        )
+        process_many([str(cams)], tmp_path, changed, How(resume=True))
+    assert process_many([str(cams)], tmp_path, SETTINGS, How(resume=True)) == 5
+    assert logs(tmp_path) == plain
+
+
+def test_two_processes_of_which_one_is_killed_give_the_same(
+    plain: dict[str, bytes], cams: Path, tmp_path: Path
+) -> None:
+    def kill_one() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            time.sleep(0.3)
+            children = [int(pid) for pid in Path(f"/proc/self/task/{main_task}/children").read_text().split()]
+            workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            if len(workers) >= 2:
+                time.sleep(1.5)
+                os.kill(workers[0], signal.SIGKILL)
+                killed.append(workers[0])
+                return
+
+    killed: list[int] = []
+    main_task = threading.main_thread().native_id
+    if not Path(f"/proc/self/task/{main_task}/children").exists():
+        pytest.skip("this system does not list a process's children")
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    assert process_many([str(cams)], tmp_path, SETTINGS, How(workers=2)) == 5
+    killer.join()
+    assert killed
+    assert logs(tmp_path) == plain
+
+
+def test_two_workers_on_ray_give_the_same(plain: dict[str, bytes], cams: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed (extra 'cluster')")
+    assert process_many([str(cams)], tmp_path, SETTINGS, How(ray="local", workers=2)) == 5
+    assert logs(tmp_path) == plain
+
+
+def test_the_overlay_of_segments_is_one_video_with_every_frame_once(
+    plain: dict[str, bytes], cams: Path, tmp_path: Path
+) -> None:
+    settings = Settings(threshold=0.05, vetoes="none", segment_s=1, sr="never", engine="bicubic")
+    film = cams / "hall" / "cam.mp4"
+    assert process_many([str(film)], tmp_path, settings, How(workers=2)) == 0
+    times = []
+    for path in (film, tmp_path / "cam" / "overlay.mp4"):
+        source = PyAvSource(path)
+        times.append([frame.pts_ns for frame in source])
+        source.close()
+    assert len(times[0]) == len(times[1])
+    assert max(abs(a - b) for a, b in zip(*times, strict=True)) <= 1_000_000
+    assert not (tmp_path / "cam" / "overlay.parts").exists()
+    run = json.loads((tmp_path / "cam" / "run.json").read_text())
+    assert run["frames"] == len(times[0])
+    events = [json.loads(line) for line in (tmp_path / "cam" / "events.jsonl").read_text().splitlines()]
+    wanted = [json.loads(line) for line in plain["hall/cam/events.jsonl"].decode().splitlines()]
+    assert [e["id"] for e in events] == [e["id"] for e in wanted]
+
+
+def test_flags_that_contradict_are_refused(cams: Path, tmp_path: Path) -> None:
+    for flags in (["--resume", "--restart"], ["--workers", "0"], ["--segment", "0"]):
+        assert main(["process", str(cams), "--out", str(tmp_path), *flags]) == 2
