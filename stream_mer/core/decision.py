@@ -17,8 +17,9 @@ from stream_mer.core.spotting import Spotter, SpotterSettings
 from stream_mer.core.vetoes import DEFAULT, VetoLimits, veto
 from stream_mer.types import Event, FaceCrop, Rejection, Score
 
-REPORT_NS = 100_000_000
-"""An event is decided this long after the last picture it needs; what is stronger and later loses to it."""
+REPORT_NS = 70_000_000
+"""An event is decided this long after the last picture its window needs; what is stronger and comes later
+loses to it. With the 80 ms by which spotter and extents may move an offset forward, that is 150 ms."""
 SAME_EVENT = 0.3
 """Share of an event that may lie before the end of the one before it; more, and it is the same one."""
 FLOOR = 0.3
@@ -69,7 +70,7 @@ class CandidateFinder:
         self, scores: Iterable[Score], crops: Sequence[FaceCrop], size: tuple[int, int], now_ns: int
     ) -> list[Candidate]:
         """Take one frame's scores and crops (with pictures); give the candidates decided with it."""
-        self._memory.push(crops, size)
+        self._memory.push(crops, size, now_ns)
         return self._measured(self._spotter.push(self._baseline.push(scores), now_ns), now_ns)
 
     def flush(self, now_ns: int) -> list[Candidate]:

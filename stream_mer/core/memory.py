@@ -38,32 +38,32 @@ class FaceMemory:
     """The last glimpses of every track; 16 kB a face and frame."""
 
     keep_ns: int = KEEP_NS
+    now_ns: int = 0
     _lanes: dict[int, deque[Glimpse]] = field(default_factory=dict)
 
-    def push(self, crops: Iterable[FaceCrop], size: tuple[int, int]) -> None:
+    def push(self, crops: Iterable[FaceCrop], size: tuple[int, int], now_ns: int) -> None:
         """Take the crops of one frame, each with its picture.
 
         Args:
             crops: faces of one frame.
             size: the frame's height and width, px.
+            now_ns: the frame's time.
         """
-        now = None
+        self.now_ns = now_ns
         for crop in crops:
             if crop.picture is None:
                 raise ValueError("a crop without picture cannot be remembered")
-            now = crop.pts_ns
             track = crop.track
             lane = self._lanes.setdefault(track.track_id, deque())
             if lane and crop.epoch != lane[-1].stretch[1]:
                 lane.clear()  # the clock has started again
             stretch = (track.segment, crop.epoch, crop.sr)
             outside = _outside(track.pose, size)
-            lane.append(Glimpse(now, stretch, grey64(crop.picture), track.pose, track.quality, outside))
-            while now - lane[0].pts_ns > self.keep_ns:
+            lane.append(Glimpse(now_ns, stretch, grey64(crop.picture), track.pose, track.quality, outside))
+            while now_ns - lane[0].pts_ns > self.keep_ns:
                 lane.popleft()
-        if now is not None:
-            for track_id in [k for k, v in self._lanes.items() if now - v[-1].pts_ns > 2 * self.keep_ns]:
-                del self._lanes[track_id]
+        for track_id in [k for k, v in self._lanes.items() if abs(now_ns - v[-1].pts_ns) > 2 * self.keep_ns]:
+            del self._lanes[track_id]
 
     def around(self, track_id: int, centre_ns: int, before_ns: int, after_ns: int) -> list[Glimpse]:
         """Glimpses of ``[centre - before, centre + after]`` that compare with the one at the centre."""

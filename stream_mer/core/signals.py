@@ -58,7 +58,7 @@ class Signals:
         gap: longest distance between frames over the usual one.
         frozen: share of the event's frames that repeat the one before.
         outside: largest share of the crop beyond the frame's border.
-        after_s: how long the face was still followed after the offset.
+        gone_s: how long ago the face was last seen when this was measured.
     """
 
     eyes: float
@@ -76,7 +76,7 @@ class Signals:
     gap: float
     frozen: float
     outside: float
-    after_s: float
+    gone_s: float
 
 
 def measure_signals(
@@ -130,7 +130,7 @@ def measure_signals(
         gap=float(close.max() / usual) if usual and len(close) else 1.0,
         frozen=float(np.mean(still)) if still else 0.0,
         outside=max(g.outside for g in near),
-        after_s=((last if last is not None else offset_ns) - offset_ns) / _SECOND,
+        gone_s=(memory.now_ns - (last if last is not None else offset_ns)) / _SECOND,
     )
 
 

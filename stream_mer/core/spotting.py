@@ -24,6 +24,8 @@ REARM = 0.5
 """Between two events the evidence must have fallen below this share of the weaker one's probability."""
 APART_NS = 400_000_000
 """Events further apart than this are two, whatever lies between them."""
+EARLIEST_NS = 40_000_000
+"""An offset is moved forward by at most this against the winner's, so that no event is reported late."""
 Key = tuple[int, int, int]
 
 
@@ -120,11 +122,13 @@ class Spotter:
             and s.event_probability >= SUPPORT_SHARE * best.event_probability
         ]
         weights = np.array([s.event_probability for s in support])
-        centre = round(float(np.average([s.centre_ns - best.centre_ns for s in support], weights=weights)))
-        length = float(np.average([s.duration_ns for s in support], weights=weights))
-        duration = round(min(max(length, self.settings.min_ns), self.settings.max_ns))
-        apex = best.centre_ns + centre
-        onset = max(0, apex - duration // 2)
+        limits = np.average([_limits(s) for s in support], axis=0, weights=weights) - best.centre_ns
+        onset, apex, offset = (best.centre_ns + round(float(x)) for x in limits)
+        excess = (offset - onset) - min(max(offset - onset, self.settings.min_ns), self.settings.max_ns)
+        onset, offset = onset + excess // 2, offset - (excess - excess // 2)
+        late = max(0, _offset(best) - EARLIEST_NS - offset, -onset)
+        onset, offset = onset + late, offset + late
+        apex = min(max(apex, onset), offset - 1)
         mean = np.average([s.probabilities for s in support], axis=0, weights=weights)
         probabilities = tuple(float(p) for p in mean * (best.event_probability / mean.sum()))
         return Event(
@@ -134,7 +138,7 @@ class Spotter:
             track_id=best.track_id,
             onset_ns=onset,
             apex_ns=apex,
-            offset_ns=onset + duration,
+            offset_ns=offset,
             label=LABELS[int(mean.argmax())],
             probability=best.event_probability,
             probabilities=probabilities,
@@ -149,6 +153,11 @@ def _onset(score: Score) -> int:
 
 def _offset(score: Score) -> int:
     return score.centre_ns + score.duration_ns // 2
+
+
+def _limits(score: Score) -> tuple[int, int, int]:
+    """Onset, apex, offset: as the network measured them, or as the window supposes them."""
+    return score.limits or (_onset(score), score.centre_ns, _offset(score))
 
 
 def _overlap(a: Score, b: Score) -> bool:

@@ -32,7 +32,7 @@ class VetoLimits:
         light_share: share of the skin's change that brightness explains ...
         light_flash: ... when the brightness changed by this share.
         outside: share of the crop beyond the frame's border.
-        lost_s: the face must still be followed so long after the offset.
+        lost_s: the face was seen last so long before the decision.
         lost_quality: correlation with the key frame.
     """
 
@@ -48,7 +48,7 @@ class VetoLimits:
     light_share: float = 0.6
     light_flash: float = 0.012
     outside: float = 0.12
-    lost_s: float = 0.04
+    lost_s: float = 0.06
     lost_quality: float = 0.75
 
 
@@ -108,10 +108,8 @@ def _edge(s: Signals, limits: VetoLimits) -> str | None:
 
 
 def _lost(s: Signals, limits: VetoLimits) -> str | None:
-    if s.after_s < limits.lost_s:
-        return (
-            f"the face was followed for {max(s.after_s, 0):.2f} s after the offset (limit {limits.lost_s:g})"
-        )
+    if s.gone_s > limits.lost_s:
+        return f"the face was lost {s.gone_s:.2f} s before the decision (limit {limits.lost_s:g})"
     if s.quality < limits.lost_quality:
         return f"the face was covered: correlation {s.quality:.2f} < {limits.lost_quality:g}"
     return None

@@ -69,9 +69,9 @@ def still(t_ms: float) -> Similarity:
     return Similarity(1, 0, 100, 100)
 
 
-def remember(picture=event_picture, pose=still, *, until_ms=1400, quality=0.99, lost=(), memory=None):
+def remember(picture=event_picture, pose=still, *, until_ms=1400, quality=0.99, lost=(), after_ms=0):
     """A second and a half at 50 fps; frames whose time lies in ``lost`` are missing."""
-    memory = memory or FaceMemory()
+    memory = FaceMemory()
     noise = np.random.default_rng(0)
     for t in range(0, until_ms, 20):
         if any(a <= t < b for a, b in lost):
@@ -79,7 +79,9 @@ def remember(picture=event_picture, pose=still, *, until_ms=1400, quality=0.99, 
         if not (picture is frozen and 930 < t < 1130):
             grain = noise.normal(0, 1.5, FACE.shape)
         drawn = picture(t) + grain
-        memory.push([crop(t, drawn, pose(t), quality)], SIZE)
+        memory.push([crop(t, drawn, pose(t), quality)], SIZE, t * MS)
+    if after_ms:
+        memory.push([], SIZE, (until_ms + after_ms) * MS)
     return memory
 
 
@@ -110,7 +112,7 @@ def test_a_plain_event_meets_no_veto() -> None:
         ("gap", {"lost": [(1040, 1100)]}),
         ("head motion", {"pose": turning}),
         ("edge", {"pose": leaving}),
-        ("lost", {"until_ms": 1190}),
+        ("lost", {"lost": [(1200, 1400)], "after_ms": 100}),
         ("lost", {"quality": 0.6}),
     ],
 )
@@ -137,7 +139,7 @@ def event(probability: float = 0.9, onset_ns: int = ONSET, track: int = 1) -> Ev
     )  # fmt: skip
 
 
-QUIET = Signals(1, 1, 1, 1, 0, 0, 5, 0.1, 0.99, 0.99, 0, 0, 1, 0, 0, 0.2)
+QUIET = Signals(1, 1, 1, 1, 0, 0, 5, 0.1, 0.99, 0.99, 0, 0, 1, 0, 0, 0.0)
 
 
 def test_the_threshold_and_the_vetoes_decide_and_a_rejection_says_why() -> None:

@@ -87,7 +87,7 @@ def test_refining_brings_a_wrong_guess_nearer_and_stays_in_the_band(onset: int, 
     for t, picture in zip(times, pictures, strict=True):
         big = np.repeat(np.repeat(np.clip(picture, 0, 255).astype(np.uint8), 2, 0), 2, 1)
         rgb = np.repeat(big[:, :, None], 3, 2)
-        memory.push([FaceCrop(track, 0, round(t), 0, rgb[:32, :32].copy(), rgb)], (128, 128))
+        memory.push([FaceCrop(track, 0, round(t), 0, rgb[:32, :32].copy(), rgb)], (128, 128), round(t))
     guess = event(460, 530) if offset - onset > 120 else event(410, 590)
     refined = extents.refine(guess)
     truth = (onset * MS, offset * MS)
