@@ -29,6 +29,11 @@ odd cells, each with file, row and mend. Exit code 0: usable.
     python scripts/evaluate.py events RUN... --truth ANNOTATIONS...
 
 ``events`` compares what runs found with annotations from ELAN (.eaf), CSV or a clip's own truth.
+
+    python scripts/evaluate.py features --protocol composite --set casme2=DIR --set smic-hs=DIR --set samm=DIR
+
+``features`` classifies by LBP-TOP and LPQ-TOP with SVMs: leave one subject out (loso), MEGC 2019's
+composite, or CD6ME's leave one dataset out on twelve action units.
 """
 
 from __future__ import annotations
@@ -41,7 +46,7 @@ from typing import Any
 
 from stream_mer.errors import ConfigError, StreamMerError
 
-KINDS = ("sr", "sr-auto", "spotting", "recognition", "observability", "doctor", "events")
+KINDS = ("sr", "sr-auto", "spotting", "recognition", "observability", "doctor", "events", "features")
 """Each is a file beside this one, ``evaluate_<kind>.py``; only the one asked for is imported."""
 
 

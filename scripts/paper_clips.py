@@ -17,13 +17,12 @@ from stream_mer.core.warp import sample
 from stream_mer.datasets.findings import Dataset
 from stream_mer.datasets.records import ClipRecord, frame_files
 from stream_mer.errors import SourceError
-from stream_mer.face.zoomed import ZoomedDetector
 from stream_mer.synth.action_units import CLASS_ACTION_UNITS
 from stream_mer.synth.clip import iterate_clip
 from stream_mer.synth.demo import DEMO_CREDIT
 from stream_mer.synth.spec import ClipSpec, EventSpec
 from stream_mer.training.paper_study import FaceClip
-from stream_mer.types import HR_SIZE, LABELS, Frame, ImageU8, SourceInfo
+from stream_mer.types import HR_SIZE, LABELS, ImageU8, SourceInfo
 
 FRAMES = 12
 """Every clip is brought to so many frames, evenly over onset..offset (others take 10)."""
@@ -49,44 +48,48 @@ def wanted(dataset: Dataset) -> list[ClipRecord]:
 
 def cut_clips(
     records: Sequence[ClipRecord], detectors: DetectorFactory, say: Callable[[str], None]
-) -> tuple[list[FaceClip], list[str]]:
+) -> tuple[list[FaceClip], list[ClipRecord], list[str]]:
     """Canonical 128x128 faces of every record, all frames cut by the pose in its first one.
 
     Returns:
-        The clips, and in words which records gave none.
+        The clips, the records they are of, and in words which records gave none.
+
+    Raises:
+        SourceError: not one of them did.
     """
-    clips, lost = [], []
-    detector = None
+    clips, kept, lost = [], [], []
+    detector, size = None, (0, 0)
     try:
         for number, record in enumerate(records):
-            say(f"faces {number + 1} of {len(records)}")
+            say(f"{record.dataset}: faces {number + 1} of {len(records)}")
             files = frame_files(record.path)
             inside = [n for n in files if record.onset <= n <= record.offset]
-            chosen = [inside[round(k)] for k in np.linspace(0, len(inside) - 1, FRAMES)]
-            frames = [read_picture(files[n]) for n in chosen]
-            if any(frame is None for frame in frames):
-                lost.append(f"{record.subject}/{record.clip}: a frame is no picture")
+            chosen = [inside[round(k)] for k in np.linspace(0, len(inside) - 1, FRAMES)] if inside else []
+            read = (read_picture(files[n]) for n in chosen)
+            frames = [frame for frame in read if frame is not None]
+            where = f"{record.dataset} {record.subject}/{record.clip}, frames {record.onset}..{record.offset}"
+            if len(frames) < FRAMES:
+                lost.append(f"{where}: missing, or no pictures")
                 continue
-            first = Frame(0, 0, frames[0])  # type: ignore[arg-type]
-            detector = detector or _detector(detectors, first)
-            found = detector.detect(first.rgb)
+            if detector is None or frames[0].shape[:2] != size:
+                if detector is not None:
+                    detector.close()
+                high, wide = size = frames[0].shape[:2]
+                detector = detectors.build(SourceInfo("", "", wide, high, None, None, None, live=False))
+            found = detector.detect(frames[0])
             if not found:
-                lost.append(f"{record.subject}/{record.clip}: no face found in frame {chosen[0]}")
+                lost.append(f"{where}: no face in the first one")
                 continue
             pose = pose_from_keypoints(found[0].keypoints)
-            faces = np.stack([sample(frame, pose, HR_SIZE) for frame in frames])  # type: ignore[arg-type]
+            faces = np.stack([sample(frame, pose, HR_SIZE) for frame in frames])
             clips.append(FaceClip(record.subject, record.label, faces, record.dataset))
+            kept.append(record)
     finally:
         if detector is not None:
             detector.close()
     if not clips:
-        raise SourceError("no clip gave faces\n" + "\n".join(lost[:2]))
-    return clips, lost
-
-
-def _detector(detectors: DetectorFactory, frame: Frame) -> ZoomedDetector:
-    high, wide, _ = frame.rgb.shape
-    return detectors.build(SourceInfo("frames", "", wide, high, None, None, None, live=False))  # type: ignore[return-value]
+        raise SourceError("no clip gave faces: " + "; ".join(lost[:2]) + "\nexamine it: evaluate.py doctor")
+    return clips, kept, lost
 
 
 def render_dataset(

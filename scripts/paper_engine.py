@@ -1,20 +1,33 @@
-"""Trains a super-resolver on a dataset's training people, for ``reproduce_paper.py --train-sr``."""
+"""The super-resolver of ``reproduce_paper.py``: the shipped one, or one trained on a dataset's people."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 
+from stream_mer import load_super_resolver
 from stream_mer.training.paper_study import FaceClip, Upscale, frame_splits
 from stream_mer.training.sr_config import load_run
 from stream_mer.training.sr_data import PACK_SIZE, Pack, Portrait, held_out
 from stream_mer.training.sr_train import SRTrainer, super_resolve
 
 SOURCE = "dataset"
+
+
+def resolver(
+    args: argparse.Namespace, name: str, clips: list[FaceClip], stack: ExitStack
+) -> tuple[Upscale, str]:
+    """Super-resolution, shipped or trained here on this dataset, and its name for the report."""
+    if args.train_sr is not None:
+        return trained_upscaler(args.train_sr, args.steps, clips, args.out / f"{name}-sr", args.seed)
+    engine = stack.enter_context(load_super_resolver(args.engine))
+    return engine.upscale, f"`{engine.name}` as shipped, trained on open portraits (none of these people)"
 
 
 def trained_upscaler(

@@ -14,27 +14,26 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import paper_clips
 import torch
-from paper_engine import trained_upscaler
+from paper_engine import resolver
 
-from stream_mer import load_super_resolver
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.config import Settings
 from stream_mer.datasets.catalogue import load
 from stream_mer.datasets.composite import TO_CLASS, megc2019
+from stream_mer.datasets.findings import Dataset
 from stream_mer.errors import ConfigError, StreamMerError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.training.clip_cnn import CnnRun
-from stream_mer.training.paper_report import Study, write_report
+from stream_mer.training.paper_report import Report, Study, write_report
 from stream_mer.training.paper_study import (
     CNN,
-    FaceClip,
-    Upscale,
+    Recognition,
     frame_splits,
     make_views,
     picture_quality,
@@ -51,6 +50,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for name in SETS:
         parser.add_argument(f"--{name}", type=Path, help=f"root of {name}; see evaluate.py doctor")
+    parser.add_argument(
+        "--subhs", type=Path, help="text file: the clips of SMIC-subHS (default: also in VIS)"
+    )
     parser.add_argument("--synthetic", action="store_true", help="generated clips instead of a dataset")
     parser.add_argument(
         "--portraits", type=Path, help="with --synthetic: a folder of portraits, one a person"
@@ -96,41 +98,41 @@ def reproduce(args: argparse.Namespace, stack: ExitStack) -> Path:
         notes = paper_clips.render_dataset(folder, args.portraits, args.clips_each, args.seed, args.assets)
         given = {"folder": folder}
     sets = {name: load(name, root) for name, root in given.items()}
-    main_set = next(iter(sets.values()))
+    if "smic-hs" in sets:
+        try:
+            sets["smic-subhs"] = load("smic-subhs", given["smic-hs"], clip_list=args.subhs)
+        except ConfigError as error:
+            notes.append(f"no SMIC-subHS: {str(error).splitlines()[0]}")
     detectors = DetectorFactory(Settings(assets=args.assets), AssetStore(args.assets))
-    clips, lost = paper_clips.cut_clips(paper_clips.wanted(main_set), detectors, say)
-    notes += [
-        *(f"{d.name}: {len(d.left_out)} of {d.rows} rows left out" for d in sets.values() if d.left_out)
-    ]
-    notes += [f"left out: {line}" for line in lost]
-    upscale, engine = resolver(args, clips, stack)
-    views = make_views(clips, upscale, args.seed)
-    say("PSNR, SSIM, MSE")
-    quality = picture_quality(clips, views, frame_splits(clips, args.seed))
-    run = CnnRun(epochs=args.epochs, seed=args.seed)
-    table, dealt = recognise(clips, views, (*FEATURES, CNN), run, say)
-    remarks: list[str] = []
-    pooled = []
-    if set(SETS.values()) <= set(sets):
-        samples, remarks = megc2019(sets)
-        every, _ = paper_clips.cut_clips([s.record for s in samples], detectors, say)
-        classes = [TO_CLASS[clip.dataset][clip.label] for clip in every]
-        people = [f"{clip.dataset}/{clip.subject}" for clip in every]
-        pooled = svm_table(make_views(every, upscale, args.seed), classes, people)
-    title = "Reproduction of the paper on " + (
-        "SYNTHETIC clips" if args.synthetic else ", ".join(d.name for d in sets.values())
-    )
-    rest = tuple(tuple(part) for part in (quality, table, dealt, pooled, remarks))
-    study = Study(title, tuple(notes), engine, tuple(clips), *rest)  # type: ignore[arg-type]
-    return write_report(study, views, args.out, show_faces=args.synthetic or args.show_faces)
+    studies, engine = [], ""
+    for name, dataset in sets.items():
+        clips, _, lost = paper_clips.cut_clips(paper_clips.wanted(dataset), detectors, say)
+        notes += [f"left out: {problem.what} ({name}, row {problem.row})" for problem in dataset.left_out]
+        notes += [f"left out: {line}" for line in lost]
+        upscale, engine = resolver(args, name, clips, stack)
+        views = make_views(clips, upscale, args.seed)
+        say(f"{name}: PSNR, SSIM, MSE")
+        quality = picture_quality(clips, views, frame_splits(clips, args.seed))
+        run = CnnRun(epochs=args.epochs, seed=args.seed)
+        table, dealt = recognise(clips, views, (*FEATURES, CNN), run, say)
+        shown = "synthetic" if args.synthetic else name
+        studies.append(Study(shown, tuple(clips), views, tuple(quality), tuple(table), tuple(dealt)))
+    pooled, remarks = composite(sets, args, detectors, stack) if set(SETS.values()) <= set(sets) else ([], [])
+    title = "Reproduction of the paper on " + ("SYNTHETIC clips" if args.synthetic else ", ".join(sets))
+    report = Report(title, tuple(notes), engine, tuple(studies), tuple(pooled), tuple(remarks))
+    return write_report(report, args.out, show_faces=args.synthetic or args.show_faces)
 
 
-def resolver(args: argparse.Namespace, clips: list[FaceClip], stack: ExitStack) -> tuple[Upscale, str]:
-    """Super-resolution, shipped or trained here, and its name for the report."""
-    if args.train_sr is not None:
-        return trained_upscaler(args.train_sr, args.steps, clips, args.out / "sr", args.seed)
-    engine = stack.enter_context(load_super_resolver(args.engine))
-    return engine.upscale, f"`{engine.name}` as shipped, trained on open portraits (none of these people)"
+def composite(
+    sets: Mapping[str, Dataset], args: argparse.Namespace, detectors: DetectorFactory, stack: ExitStack
+) -> tuple[list[Recognition], list[str]]:
+    """The three classes of MEGC 2019 over all three datasets, by the SVMs."""
+    samples, remarks = megc2019(sets)
+    clips, _, lost = paper_clips.cut_clips([sample.record for sample in samples], detectors, say)
+    upscale, _ = resolver(args, "composite", clips, stack)
+    classes = [TO_CLASS[clip.dataset][clip.label] for clip in clips]
+    people = [f"{clip.dataset}/{clip.subject}" for clip in clips]
+    return svm_table(make_views(clips, upscale, args.seed), classes, people), [*remarks, *lost]
 
 
 def say(line: str) -> None:

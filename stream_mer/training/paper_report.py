@@ -21,7 +21,19 @@ COLOURS = {"HR": "0.35", "SR": "C0", "bicubic": "C1", "LR": "C3"}
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything a report is made of.
+    """What was found on one dataset; ``views`` are its clips, for the picture of examples."""
+
+    name: str
+    clips: tuple[FaceClip, ...]
+    views: Views
+    quality: tuple[PictureQuality, ...]
+    recognition: tuple[Recognition, ...]
+    dealt: tuple[Dealt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole reproduction.
 
     ``notes`` go under the title, such as what was synthetic and who was left out. ``composite`` is the
     table of MEGC 2019, if its three datasets were given, with its remarks.
@@ -30,20 +42,16 @@ class Study:
     title: str
     notes: tuple[str, ...]
     engine: str
-    clips: tuple[FaceClip, ...]
-    quality: tuple[PictureQuality, ...]
-    recognition: tuple[Recognition, ...]
-    dealt: tuple[Dealt, ...]
+    studies: tuple[Study, ...]
     composite: tuple[Recognition, ...] = ()
-    composite_remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
-def write_report(study: Study, views: Views, out: Path, *, show_faces: bool) -> Path:
+def write_report(report: Report, out: Path, *, show_faces: bool) -> Path:
     """Write ``report.md`` and its plots into a folder.
 
     Args:
-        study: what was found.
-        views: of the clips, for the picture of examples.
+        report: what was found.
         out: the folder; made if need be.
         show_faces: whether faces may be shown; licences of most datasets forbid it.
 
@@ -51,39 +59,50 @@ def write_report(study: Study, views: Views, out: Path, *, show_faces: bool) -> 
         The Markdown file.
     """
     out.mkdir(parents=True, exist_ok=True)
-    plot_recognition(study.recognition, out / "recognition.png")
-    plot_quality(study.quality, out / "quality.png")
+    parts = [
+        f"# {report.title}",
+        "\n".join(f"- {note}" for note in report.notes),
+        f"Super-resolution by {report.engine}. Degradation: area x4, Gaussian 3x3 on the 32x32 picture, "
+        "median on half of the clips.",
+    ]
+    for study in report.studies:
+        parts += _section(study, out, show_faces)
+    if report.composite:
+        parts += ["## MEGC 2019 composite, three classes", *report.remarks]
+        parts += ["Pooled over all folds, leave one subject out.", _recognition_table(report.composite)]
+    path = out / "report.md"
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+def _section(study: Study, out: Path, show_faces: bool) -> list[str]:
+    name = study.name
+    plot_recognition(study.recognition, out / f"{name}-recognition.png")
+    plot_quality(study.quality, out / f"{name}-quality.png")
     people, labels = {c.subject for c in study.clips}, sorted({c.label for c in study.clips})
     counts = ", ".join(f"{label} {sum(c.label == label for c in study.clips)}" for label in labels)
     parts = [
-        f"# {study.title}",
-        "\n".join(f"- {note}" for note in study.notes),
+        f"## {name}",
         f"{len(study.clips)} clips of {len(people)} people: {counts}. Chance is about {1 / len(labels):.2f}.",
-        "## Super-resolution 32 to 128",
-        f"Engine: {study.engine}. Degradation: area x4, Gaussian 3x3 on the 32x32 picture, median on "
-        "half of the clips. Per picture, RGB, then the mean over the test pictures.",
+        f"### {name}: super-resolution 32 to 128",
+        "Per picture, RGB, then the mean over the test pictures.",
         _quality_table(study.quality),
-        "![PSNR by clip](quality.png)",
-        "## Recognition, leave one subject out",
+        f"![PSNR by clip]({name}-quality.png)",
+        f"### {name}: recognition, leave one subject out",
         "Everything is chosen inside the training people; predictions are pooled; in brackets the 95 % "
         "interval from drawing people with replacement. The last column picks each fold's setting or epoch "
         "by its own test. **It is leaked, no result**, and printed to show what that gains.",
         _recognition_table(study.recognition),
-        "![UF1 by method and view](recognition.png)",
-        "## Recognition, 70/20/10 as the paper deals",
+        f"![UF1 by method and view]({name}-recognition.png)",
+        f"### {name}: recognition, 70/20/10 as the paper deals",
         "Accuracy on the 20 %. Dealt at random (frames for the CNN, clips for the SVMs), the same people and "
         "even the same clips are on both sides; disjoint, every person is on one.",
         _dealt_table(study.dealt),
     ]
-    if study.composite:
-        parts += ["## MEGC 2019 composite, three classes", *study.composite_remarks]
-        parts += ["Pooled over all folds, leave one subject out.", _recognition_table(study.composite)]
     if show_faces:
-        plot_examples(views, out / "examples.png")
-        parts += ["## Examples", f"![{', '.join(VIEWS)}](examples.png)", f"Columns: {', '.join(VIEWS)}."]
-    path = out / "report.md"
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    return path
+        plot_examples(study.views, out / f"{name}-examples.png")
+        parts += [f"### {name}: examples", f"![{', '.join(VIEWS)}]({name}-examples.png)"]
+    return parts
 
 
 def _quality_table(rows: Sequence[PictureQuality]) -> str:
