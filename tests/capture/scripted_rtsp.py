@@ -28,7 +28,8 @@ class Connection:
 
     ``then`` is ``"close"`` (cut the line), ``"stall"`` (say nothing more) or ``"bye"`` (RTCP goodbye).
     ``jump`` moves the RTP time stamps by so many seconds from frame ``jump_at`` on. ``pause_s`` lies
-    between frames.
+    between frames; before frame ``pause_at`` there is silence for ``pause_long_s``, and what belongs into
+    it follows at once. With ``then_size`` as many frames of that size follow, ``then_ticks`` apart.
     """
 
     frames: int = 25
@@ -39,6 +40,10 @@ class Connection:
     jump_at: int = -1
     jump: int = 0
     pause_s: float = 0.004
+    pause_at: int = -1
+    pause_long_s: float = 0.0
+    then_size: tuple[int, int] | None = None
+    then_ticks: int = TICKS
 
 
 def encode(count: int, width: int, height: int) -> list[list[bytes]]:
@@ -114,6 +119,7 @@ class ScriptedRtsp:
                         plan = self.script[min(self.opened, len(self.script) - 1)]
                         self.opened += 1
                     units = encode(plan.frames, plan.width, plan.height)
+                    units += encode(plan.frames, *plan.then_size) if plan.then_size else []
                 if plan is not None and plan.status != 200:
                     self.answer(peer, headers, plan.status, {})
                     return
@@ -152,13 +158,20 @@ class ScriptedRtsp:
     ) -> None:
         sequence = 0
         for index, nals in enumerate(units):
-            stamp = index * TICKS + (plan.jump * 90_000 if 0 <= plan.jump_at <= index else 0)
+            if index == plan.pause_at and self.stopping.wait(plan.pause_long_s):
+                return
+            later = max(0, index - plan.frames)
+            stamp = (
+                (index - later) * TICKS
+                + later * plan.then_ticks
+                + (plan.jump * 90_000 if 0 <= plan.jump_at <= index else 0)
+            )
             for payload, last in payloads(nals):
                 head = struct.pack(">BBHII", 0x80, 96 | 0x80 * last, sequence, stamp & 0xFFFFFFFF, 0x1234)
                 sequence = (sequence + 1) & 0xFFFF
                 packet = head + payload
                 peer.wfile.write(b"$\0" + struct.pack(">H", len(packet)) + packet)
-            if self.stopping.wait(plan.pause_s):
+            if self.stopping.wait(0.0 if 0 <= plan.pause_at <= index else plan.pause_s):
                 return
         if plan.then == "bye":
             peer.wfile.write(b"$\1" + struct.pack(">HBBHI", 8, 0x81, 203, 1, 0x1234))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from itertools import islice, pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from stream_mer.capture.backoff import BackoffSettings
 from stream_mer.capture.clock import MonotonicClock
 from stream_mer.capture.faults import SourceRefused
 from stream_mer.capture.pyav import PyAvSource
-from stream_mer.capture.reconnect import ReconnectingSource
+from stream_mer.capture.reconnect import LinkChange, ReconnectingSource
 from stream_mer.errors import SourceError, SourceNotFound
 
 PASSWORD = "S3CRETw0rd"
@@ -168,3 +169,85 @@ def test_failing_address_leaves_nothing_open() -> None:
                 PyAvSource(server.url(), live=True)
         left = len(list(Path("/proc/self/fd").iterdir()))
     assert left <= descriptors + 1  # the server's side of the last one may still be closing
+
+
+def test_stamps_that_wrap_go_on() -> None:
+    """RTP's 32 bit stamps wrap every 13 hours at 90 kHz."""
+    jump = (2**32 - 30 * 3600) / 90_000
+    with ScriptedRtsp([Connection(frames=60, jump_at=0, jump=int(jump))]) as server:
+        source = PyAvSource(server.url(), live=True)
+        frames = list(source)
+        source.close()
+    assert (int(jump) * 90_000 + 59 * 3600) >> 32, "it does wrap on the way"
+    assert {frame.epoch for frame in frames} == {0}
+    assert [frame.pts_ns for frame in frames] == [40_000_000 * i for i in range(60)]
+
+
+def test_a_burst_after_a_pause_keeps_its_own_times() -> None:
+    """Cameras pause around key frames and then send everything at once: arrival is not time."""
+    with ScriptedRtsp([Connection(frames=60, pause_at=20, pause_long_s=0.6)]) as server:
+        source = PyAvSource(server.url(), live=True)
+        frames = list(source)
+        source.close()
+    assert [frame.pts_ns for frame in frames] == [40_000_000 * i for i in range(60)]
+    assert {frame.epoch for frame in frames} == {0}
+
+
+def test_a_stall_is_noticed_within_two_seconds() -> None:
+    with ScriptedRtsp([Connection(frames=30, then="stall")]) as server:
+        source = PyAvSource(server.url(), live=True)
+        last = 0.0
+        with pytest.raises(SourceError, match="no data in time") as caught:
+            for _ in source:
+                last = time.monotonic()
+        noticed = time.monotonic() - last
+        source.close()
+    assert caught.value.reason == "stall"
+    assert 1.0 < noticed < 2.3, "2 s, and what a busy machine adds"
+
+
+def test_another_size_and_rate_in_the_middle_of_a_connection() -> None:
+    with ScriptedRtsp([Connection(frames=30, then_size=(64, 48), then_ticks=1800)]) as server:
+        source = PyAvSource(server.url(), live=True)
+        frames = list(source)
+        source.close()
+    assert [frame.rgb.shape[:2] for frame in frames] == [(64, 96)] * 30 + [(48, 64)] * 30
+    steps = [after.pts_ns - before.pts_ns for before, after in pairwise(frames)]
+    assert steps == [40_000_000] * 30 + [20_000_000] * 29
+    assert any("picture size" in line for line in source.warnings)
+
+
+@pytest.mark.parametrize(
+    ("connection", "reason"),
+    [
+        (Connection(status=401), "refused"),
+        (Connection(status=403), "refused"),
+        (Connection(status=404), "not_found"),
+        (Connection(status=500), "server"),
+    ],
+)
+def test_every_refusal_has_its_word(connection: Connection, reason: str) -> None:
+    with ScriptedRtsp([connection]) as server, pytest.raises(SourceError) as caught:
+        PyAvSource(server.url(), live=True)
+    assert caught.value.reason == reason
+
+
+def test_every_loss_and_return_is_told() -> None:
+    seen: list[LinkChange] = []
+    script = [Connection(frames=10), Connection(status=500), Connection(frames=10, then="stall")]
+    with ScriptedRtsp(script) as server:
+        source = ReconnectingSource(
+            lambda: PyAvSource(server.url(f"a:{PASSWORD}"), live=True),
+            MonotonicClock(),
+            backoff=QUICK,
+            observe=seen.append,
+        )
+        list(islice(source, 20))
+        source.interrupt()
+        source.close()
+    assert [(change.lost, change.reason) for change in seen] == [
+        (True, "ended"),
+        (True, "server"),
+        (False, ""),
+    ]
+    assert PASSWORD not in repr(seen)

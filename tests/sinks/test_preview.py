@@ -115,6 +115,47 @@ def test_snapshot_that_cannot_be_saved_is_told_and_ends_nothing(window: Window, 
     assert len(window.shown) == 3
 
 
+def test_d_hides_and_shows_the_details(window: Window) -> None:
+    sink = PreviewWindow(check_display=False)
+    window.keys = [-1, ord("d"), -1, ord("d"), -1]
+    for index in range(5):
+        sink.write(result(0, size=(320, 240)))
+    full, hidden, again = window.shown[1], window.shown[2], window.shown[4]
+    assert not np.array_equal(full[150:], hidden[150:]), "the strip is gone"
+    assert np.array_equal(full, again)
+
+
+def test_r_records_and_says_so(window: Window) -> None:
+    on = [False]
+
+    def toggle() -> bool:
+        on[0] = not on[0]
+        return on[0]
+
+    sink = PreviewWindow(check_display=False, record=toggle)
+    window.keys = [-1, ord("r"), -1, -1]
+    for index in range(4):
+        sink.write(result(index, size=(320, 240)))
+    assert on == [True]
+    note = [img[14:50].astype(int) for img in window.shown]
+    assert not np.array_equal(note[0], note[2])
+    PreviewWindow(check_display=False).press(ord("r"), result(0))  # nothing to record with: nothing happens
+
+
+def test_keys_work_while_no_picture_comes(window: Window) -> None:
+    sink = PreviewWindow(check_display=False)
+    sink.idle()
+    assert window.shown == [], "nothing to show yet"
+    sink.write(result(0))
+    window.keys = [-1, ord("q")]
+    sink.idle()
+    assert not sink.wants_stop
+    sink.idle()
+    assert sink.wants_stop
+    sink.idle()
+    assert len(window.shown) == 3
+
+
 def test_lost_display_is_an_output_error(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise preview.cv2.error("no display")
