@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -22,13 +23,14 @@ from stream_mer.core.geometry import FACE_WIDTH, pose_from_keypoints
 from stream_mer.core.tally import Tally
 from stream_mer.errors import StreamMerError
 from stream_mer.runtime.assets import ASSETS, AssetStore
+from stream_mer.runtime.machine import jetson
 from stream_mer.types import Result
 
 PACKAGES = (
     "numpy", "av", "opencv-contrib-python", "mediapipe", "openvino", "onnxruntime",
-    "torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "pycuda",
+    "torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "pycuda", "cuda-bindings",
 )  # fmt: skip
-OPTIONAL = frozenset(("torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "pycuda"))
+OPTIONAL = frozenset(("torch", "tensorrt", "tensorrt-rtx-cu13-bindings", "pycuda", "cuda-bindings"))
 PROBE_FRAMES = 150
 DETECT_EVERY = 5
 
@@ -41,6 +43,9 @@ def doctor(source: str | None, assets: Path | None) -> int:
     table.add_row(
         "system", f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores"
     )
+    board = jetson()
+    if board is not None:
+        table.add_row("Jetson", board)
     for package in PACKAGES:
         table.add_row(package, _version(package))
     store = AssetStore(assets)
@@ -67,6 +72,8 @@ def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
+        if package.startswith("opencv") and find_spec("cv2") is not None:
+            return "the system's"  # as on a Jetson, where it is the one with GStreamer
         return "not installed (optional)" if package in OPTIONAL else "[red]missing: reinstall stream-mer"
 
 

@@ -13,12 +13,14 @@ from stream_mer.app.crops import Crops, gate_crops
 from stream_mer.app.networks import CLASSIFICATION, QUALITY
 from stream_mer.app.portraits import read_portraits
 from stream_mer.errors import EngineError
-from stream_mer.runtime.bench import bench_engines
+from stream_mer.runtime.bench import bench_engines, gemm_gflops
 from stream_mer.runtime.bicubic import BICUBIC
 from stream_mer.runtime.int8 import read_int8, read_int8_page
+from stream_mer.runtime.machine import cpu_model, is_busy, usable_cores
 from stream_mer.runtime.manifest import list_manifests, read_network
-from stream_mer.runtime.open import open_engine, ways_to_run
+from stream_mer.runtime.open import Way, open_engine, ways_to_run
 from stream_mer.runtime.parity import compare_engines
+from stream_mer.runtime.plans import gpu_ways
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.shipped import engines_root, find_manifest
 
@@ -93,15 +95,30 @@ def _verify_one(manifest: Manifest, threads: int | None, crops: Crops, out: Cons
 
 
 def bench(name: str | None, threads: int | None) -> int:
-    """Measure latency percentiles and faces a second for every engine, backend, precision and batch."""
-    table = Table()
-    for column in ("engine", "backend", "batch", "p50 ms", "p95 ms", "p99 ms", "faces/s"):
+    """Measure latency percentiles and faces a second for every engine, backend, precision and batch.
+
+    Beside them the bound: what a large f32 matrix product reaches here, over the network's operations.
+    """
+    out, peak = console(), gemm_gflops()
+    table = Table(title=f"{cpu_model()}, {usable_cores()} cores; f32 matrix product {peak:.0f} GFLOP/s")
+    columns = ("engine", "backend", "batch", "p50 ms", "p95 ms", "p99 ms", "faces/s", "f32 bound", "of it")
+    for column in columns:
         table.add_column(column, justify="right")
-    for row in bench_engines([m for m in _wanted(name) if m.trained], threads=(threads,)):
+    manifests = [m for m in _wanted(name) if m.trained]
+    work = {m.name: m.gflop for m in manifests}
+
+    def ways(manifest: Manifest, count: int | None) -> tuple[Way, ...]:
+        return (*ways_to_run(manifest, threads=count), *gpu_ways(manifest))
+
+    for row in bench_engines(manifests, ways, threads=(threads,)):
         figures = (row.p50_ms, row.p95_ms, row.p99_ms)
         cells = [row.engine, row.backend, str(row.batch), *(f"{ms:.2f}" for ms in figures)]
-        table.add_row(*cells, f"{row.faces_per_s:.0f}")
-    console().print(table)
+        bound = peak / work[row.engine] if work[row.engine] and ":cpu:" in row.backend else None
+        share = ("–", "–") if bound is None else (f"{bound:.0f}", f"{row.faces_per_s / bound:.0%}")
+        table.add_row(*cells, f"{row.faces_per_s:.0f}", *share)
+    out.print(table)
+    if is_busy():
+        out.print("measured while others used the machine: the times are too long, and not equally")
     return 0
 
 

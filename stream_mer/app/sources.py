@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stream_mer.capture.address import is_address
 from stream_mer.capture.clock import MonotonicClock
+from stream_mer.capture.gstreamer import CSI, GStreamerCamera, is_gstreamer, pipeline_for
 from stream_mer.capture.opencv import OpenCvCamera
 from stream_mer.capture.paced import PacedSource
 from stream_mer.capture.pyav import PyAvSource
@@ -58,6 +60,12 @@ def open_source(
     text = str(word)
     if text.isdecimal() and len(text) <= CAMERA_DIGITS and not Path(text).exists():
         return SourceRecipe(lambda: OpenCvCamera(int(text), clock=MonotonicClock()), live=True, drain=True)
+    if is_gstreamer(text):
+        pipeline_for(text)  # a wrong word is a matter of usage, not of the camera
+        clock = MonotonicClock()
+        camera = partial(GStreamerCamera, text, clock=clock)
+        again = partial(ReconnectingSource, camera, clock, observe=observe)
+        return SourceRecipe(camera if text.startswith(CSI) else again, live=True, drain=True)
     if is_address(text):
         return SourceRecipe(
             lambda: ReconnectingSource(

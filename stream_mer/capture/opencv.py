@@ -180,6 +180,12 @@ def _open_quietly(index: int) -> Camera:
     return camera
 
 
+def open_pipeline(pipeline: str) -> Camera:
+    """Open a GStreamer pipeline that ends in an ``appsink``; not opened where OpenCV has no GStreamer."""
+    camera: Camera = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER)
+    return camera
+
+
 def _to_rgb(picture: NDArray[Any]) -> ImageU8:
     """RGB from what a driver may give: BGR, BGRA or grey."""
     if picture.ndim == 2 or picture.shape[2] == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from math import ceil
 from pathlib import Path
 
@@ -51,3 +52,33 @@ def is_busy() -> bool:
     Judged by the load average of the last minute: more than half of the cores is busy.
     """
     return hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1)
+
+
+def jetson(root: Path = Path("/")) -> str | None:
+    """Which Jetson this is and its power mode, for people; None on any other machine.
+
+    The power mode decides how fast a Jetson is (15 W or MAXN differ by three times). NVIDIA's daemon keeps
+    the mode's number in ``/var/lib/nvpmodel/status`` and its name in ``/etc/nvpmodel.conf``; a container
+    sees them only if they were mounted.
+
+    Args:
+        root: of the file system; tests put a folder there.
+    """
+    try:
+        model = (root / "proc/device-tree/model").read_text(encoding="utf-8").strip("\0\n ")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if "jetson" not in model.lower():
+        return None
+    try:
+        number = int((root / "var/lib/nvpmodel/status").read_text(encoding="utf-8").rpartition(":")[2])
+    except (OSError, ValueError):
+        return f"{model}; power mode unknown here: mount /var/lib/nvpmodel, or run 'nvpmodel -q' on the host"
+    try:
+        text = (root / "etc/nvpmodel.conf").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    names = {
+        int(num): name for num, name in re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+?)\s*>", text)
+    }
+    return f"{model}; power mode {number} {names.get(number, '(name unknown)')}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 
 from stream_mer.errors import EngineError
@@ -12,6 +13,7 @@ from stream_mer.runtime.gpu_device import GpuDevice, load_cuda
 from stream_mer.runtime.gpu_graphs import load_graphs
 from stream_mer.runtime.int8 import load_int8, read_int8
 from stream_mer.runtime.manifest import read_network
+from stream_mer.runtime.open import Way
 from stream_mer.runtime.parity import Verdict
 from stream_mer.runtime.plan_build import PROFILES, PlanRequest, ProgressReport, build_plan
 from stream_mer.runtime.plan_cache import (
@@ -217,6 +219,17 @@ def gate_plan(wish: PlanWish, cache: PlanCache, judge: Judge, gpu: Gpu | None = 
         engine.close()
     cache.note(page)
     return page
+
+
+def gpu_ways(manifest: Manifest, cache: PlanCache | None = None) -> tuple[Way, ...]:
+    """Every way of running an engine with a plan that the gate has let through on this machine."""
+    cache = PlanCache() if cache is None else cache
+    found = []
+    for page in cache.pages():
+        if page.engine == manifest.name and page.network_sha256 == manifest.sha256 and page.passed:
+            wish = wish_for(manifest, page.backend, page.precision, max_batch=page.batches[-1])
+            found.append(Way(page.backend, page.precision, page.version, partial(open_plan, wish, cache)))
+    return tuple(found)
 
 
 def precisions_of(manifest: Manifest, wanted: Sequence[str]) -> tuple[str, ...]:
