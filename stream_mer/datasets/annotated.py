@@ -209,7 +209,7 @@ def no_folder(base: Path, names: Sequence[str]) -> RowError:
     """The error for a clip that has no folder."""
     return RowError(
         f"there is no folder {'/'.join(names)} in {base}",
-        "copy the clip there, or remove the row from your copy",
+        "copy the clip there, or say --frames if the clips are in another folder",
     )
 
 

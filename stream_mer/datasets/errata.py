@@ -1,7 +1,7 @@
 """Known mistakes in the published annotations, as a table (``errata.csv``), put right while reading.
 
-An erratum is applied only where it fits what the workbook says, for the row numbers belong to one
-version of it; what does not fit is left alone and reported.
+Row numbers belong to one version of a workbook, known by how many rows it has. In another version, and
+where a correction does not fit what the row says, nothing is changed, and that is reported.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ LONGEST = 1000
 class Erratum:
     """One cell to correct.
 
-    ``row`` counts from 0 under the header; for ``flag`` it is empty and ``value`` identifies the row.
+    ``rows``: how many a workbook of the version meant has (any, if empty). ``row`` counts from 0 under
+    the header; for ``flag`` it is None and ``value`` identifies the row.
     ``when``: ``missing`` (the cell is empty or "/", or no number between onset and offset), ``or`` (its text
     offers an alternative), ``wrong`` (the cell is known to be wrong), ``swap`` (cells exchanged with row
     ``value``), ``flag`` (others leave it out: say so).
     """
 
+    rows: tuple[int, ...]
     row: int | None
     column: str
     value: str
@@ -41,7 +43,12 @@ def read_errata(name: str) -> list[Erratum]:
     text = resources.files("stream_mer.datasets").joinpath("errata.csv").read_text(encoding="utf-8")
     return [
         Erratum(
-            int(one["row"]) if one["row"] else None, one["column"], one["value"], one["when"], one["source"]
+            tuple(int(count) for count in one["rows"].split("|") if count),
+            int(one["row"]) if one["row"] else None,
+            one["column"],
+            one["value"],
+            one["when"],
+            one["source"],
         )
         for one in csv.DictReader(text.splitlines())
         if one["dataset"] == name
@@ -50,7 +57,17 @@ def read_errata(name: str) -> list[Erratum]:
 
 def apply_errata(name: str, rows: Sequence[Row], table: Path, findings: Findings) -> list[Row]:
     """The rows with the dataset's errata applied; each one is reported, applied or not."""
-    errata = read_errata(name)
+    known = read_errata(name)
+    errata = [erratum for erratum in known if not erratum.rows or len(rows) in erratum.rows]
+    if len(errata) < len(known):
+        versions = sorted({count for erratum in known for count in erratum.rows})
+        findings.warn(
+            table,
+            None,
+            f"{len(known) - len(errata)} errata not applied: they are of a version with "
+            f"{' or '.join(map(str, versions))} rows, this one has {len(rows)}",
+            "take the published workbook to have them, or correct yours by hand",
+        )
     by_row: dict[int, list[Erratum]] = {}
     for erratum in errata:
         if erratum.row is not None and erratum.when != "swap":

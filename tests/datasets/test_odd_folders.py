@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -75,9 +76,8 @@ WARNINGS = [
 def test_what_can_be_kept_is_kept_and_said(row: tuple[object, ...], message: str, tmp_path: Path) -> None:
     dataset = load("casme2", one_row(tmp_path, *row))
     assert len(dataset.whole()) == 2
-    assert len(dataset.problems) == 1
-    with pytest.raises(ConfigError, match=rf"(?s)row 3: {message}"):
-        raise ConfigError(str(dataset.problems[0]))
+    (problem,) = (p for p in dataset.problems if p.row is not None)
+    assert re.search(rf"(?s)row 3: {message}", str(problem))
 
 
 def test_empty_clip_and_doubled_frames(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_frames_missing_inside(tmp_path: Path) -> None:
     miniature.frames(root / "CASME2-RAW" / "sub02" / "EP01_01", [1, 2, 3, 6, 9])
     dataset = load("casme2", root)
     assert len(dataset.whole()) == 2
-    assert "4 of the frames 1..9 are missing in" in str(dataset.problems[0])
+    assert "4 of the frames 1..9 are missing in" in str(dataset.problems[-1])
 
 
 def test_case_of_folders_does_not_matter(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_long_lists_are_cut_unless_all(tmp_path: Path, capsys: pytest.CaptureFix
     rows = [(1, f"EP{n:02d}", None, 10, 15, 20, None, "12", "joy") for n in range(25)]
     root = miniature.casme2(tmp_path, rows)
     run("--dataset", "casme2", "--root", root, "--partial")
-    assert "5 more, printed by --all" in capsys.readouterr().out
+    assert "6 more, printed by --all" in capsys.readouterr().out
     run("--dataset", "casme2", "--root", root, "--partial", "--all")
     assert capsys.readouterr().out.count("unknown label 'joy'") == 25
 
