@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sink_samples import result
+from sink_samples import result, score, track
 
 from stream_mer.errors import ConfigError, OutputError
 from stream_mer.sinks import preview
@@ -118,11 +118,12 @@ def test_snapshot_that_cannot_be_saved_is_told_and_ends_nothing(window: Window, 
 def test_d_hides_and_shows_the_details(window: Window) -> None:
     sink = PreviewWindow(check_display=False)
     window.keys = [-1, ord("d"), -1, ord("d"), -1]
+    plain = []
     for index in range(5):
-        sink.write(result(0, size=(320, 240)))
-    full, hidden, again = window.shown[1], window.shown[2], window.shown[4]
-    assert not np.array_equal(full[150:], hidden[150:]), "the strip is gone"
-    assert np.array_equal(full, again)
+        item = result(index, size=(320, 240), tracks=(track(x=20, y=10),), scores=(score(40 * index, 0.4),))
+        sink.write(item)
+        plain.append(np.array_equal(window.shown[-1][200:], item.frame.rgb[200:, :, ::-1]))
+    assert plain == [False, False, True, True, False], "without details nothing is drawn down there"
 
 
 def test_r_records_and_says_so(window: Window) -> None:
