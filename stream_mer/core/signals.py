@@ -52,7 +52,7 @@ class Signals:
         speed: fastest motion of the head, canonical px a second.
         swing: how far the head was displaced at the apex, canonical px, against before and after.
         quality: lowest correlation with the key frame.
-        likeness: correlation of the skin before with the skin after.
+        likeness: lower correlation of the skin before with that at the apex and with that after.
         chatter: mouth's mean square change from picture to picture before the event, over that during it.
         turns: how often the mouth's motion came and went in the time before, per second.
         gap: longest distance between frames over the usual one.
@@ -124,7 +124,7 @@ def measure_signals(
         speed=_speed(near),
         swing=_swing(pre, top, post),
         quality=min(g.quality for g in near),
-        likeness=_correlation(a[SKIN], b[SKIN]),
+        likeness=min(_correlation(a[SKIN], other[SKIN]) for other in (peak, b)),
         chatter=chatter,
         turns=turns,
         gap=float(close.max() / usual) if usual and len(close) else 1.0,

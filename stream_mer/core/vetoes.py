@@ -26,7 +26,7 @@ class VetoLimits:
         head_swing: canonical px that the head was displaced at the apex.
         speech_turns: mouth movements a second in the time before ...
         speech_chatter: ... as strong as this share of the event's own.
-        cut_likeness: correlation of the skin before and after the event.
+        cut_likeness: correlation of the skin before with that at the apex or after it.
         gap_factor: distance between two frames over the usual one.
         frozen: share of frames that only repeat the one before.
         light_share: share of the skin's change that brightness explains ...
@@ -81,9 +81,7 @@ def _speech(s: Signals, limits: VetoLimits) -> str | None:
 
 def _cut(s: Signals, limits: VetoLimits) -> str | None:
     if s.likeness < limits.cut_likeness:
-        return (
-            f"the faces before and after correlate by {s.likeness:.2f} only (limit {limits.cut_likeness:g})"
-        )
+        return f"the faces correlate by {s.likeness:.2f} only (limit {limits.cut_likeness:g})"
     return None
 
 

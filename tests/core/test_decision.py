@@ -49,6 +49,10 @@ def cut(t_ms: float) -> np.ndarray:
     return FACE if t_ms < 1080 else 260 - FACE[:, ::-1]
 
 
+def flash_cut(t_ms: float) -> np.ndarray:
+    return 260 - FACE[:, ::-1] if 1040 <= t_ms < 1120 else FACE
+
+
 def speech(t_ms: float) -> np.ndarray:
     return np.where(big(MOUTH), FACE + 20 * np.sin(2 * np.pi * 4 * t_ms / 1000), FACE)
 
@@ -107,6 +111,7 @@ def test_a_plain_event_meets_no_veto() -> None:
         ("blink", {"picture": blink}),
         ("light", {"picture": lamp}),
         ("cut", {"picture": cut}),
+        ("cut", {"picture": flash_cut}),
         ("speech", {"picture": speech}),
         ("gap", {"picture": frozen}),
         ("gap", {"lost": [(1040, 1100)]}),
