@@ -14,6 +14,8 @@ from stream_mer.errors import ConfigError
 
 HEADER_WITHIN = 60
 """A header is looked for so many rows from the top; SAMM's is on row 14."""
+HINT_LEVELS = 3
+"""So many folders above a wrong root are looked at for a hint."""
 ABSENT = ("", "/", "-", "\\", "n/a", "na", "nan", "none")
 """What annotators write where there is no number."""
 
@@ -167,10 +169,10 @@ def find_workbook(root: Path, patterns: Sequence[str], name: str) -> Path:
         found = _matching(folder, patterns)
         if found:
             return found[-1]
-    nearby = [root.resolve().parent, *(deep for one in _folders(root) for deep in _folders(one))]
-    for folder in nearby:
+    above = root.resolve().parents[:HINT_LEVELS]
+    for folder in (*above, *(deep for one in _folders(root) for deep in _folders(one))):
         if _matching(folder, patterns):
-            right = folder if folder == root.resolve().parent else folder.parent
+            right = folder if folder in above else folder.parent
             raise ConfigError(
                 f"no workbook of {name} in {root}, but there is {_matching(folder, patterns)[-1]}\n"
                 f"give --root {right}"

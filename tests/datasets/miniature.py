@@ -7,6 +7,7 @@ loaders must not read a picture.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def smic(root: Path, *cameras: str) -> Path:
     return root
 
 
-def smic_e(root: Path, absolute: bool = True) -> Path:
+def smic_e(root: Path, absolute: bool = True, camera: str = "HS") -> Path:
     """An annotation table with text below it; file names with the recording's numbers, or from 1."""
     header = ("Subject", "Filename", "OnsetF", "OffsetF", "FirstF", "LastF", "Emotion")
     rows = [
@@ -88,8 +89,8 @@ def smic_e(root: Path, absolute: bool = True) -> Path:
         ("s01", "s01_su_02", 2010, 2030, 2000, 2090, 3),
     ]
     note = ("Note: three samples of the high-speed camera were lost.",)
-    workbook(root / "SMIC-HS-E_annotation.xlsx", Sheet1=[header, *rows, (), note])
-    base = root / "SMIC-E_raw image" / "HS_long" / "SMIC-HS-E" / "HS" / "s01"
+    workbook(root / f"SMIC-{camera}-E_annotation.xlsx", Sheet1=[header, *rows, (), note])
+    base = root / "SMIC-E_raw image" / f"{camera}_long" / f"SMIC-{camera}-E" / camera / "s01"
     for _, clip, _, _, first, last, _ in rows:
         numbers = range(first, last + 1) if absolute else range(1, last - first + 2)
         frames(base / clip, numbers, "image{:06d}.jpg")
@@ -243,6 +244,8 @@ MINIATURES = {
     "smic-nir": smic,
     "smic-subhs": smic,
     "smic-e-hs": smic_e,
+    "smic-e-vis": partial(smic_e, camera="VIS"),
+    "smic-e-nir": partial(smic_e, camera="NIR"),
     "samm": samm,
     "samm-lv": samm_lv,
     "casme-sq": casme_sq,

@@ -124,6 +124,8 @@ def test_one_level_too_low_or_too_high(tmp_path: Path) -> None:
     root = miniature.casme2(tmp_path / "sets" / "CASME2")
     with pytest.raises(ConfigError, match=rf"but there is .*\ngive --root {root.resolve()}$"):
         load("casme2", root / "CASME2-RAW")
+    with pytest.raises(ConfigError, match=rf"give --root {root.resolve()}$"):
+        load("casme2", root / "CASME2-RAW" / "sub01" / "EP02_01f")
     assert len(load("casme2", tmp_path / "sets").records) == 5, "one level up still finds it"
     with pytest.raises(ConfigError, match=rf"but there is .*\ngive --root {tmp_path / 'sets'}"):
         load("casme2", tmp_path)
