@@ -15,6 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_mer.capture.pyav import PyAvSource
 from stream_mer.errors import SourceNotFound, StageError
 from stream_mer.runtime.bicubic import BICUBIC
 from stream_mer.runtime.manifest import list_manifests
@@ -28,6 +29,7 @@ class Row:
     """One run: what was run, ``run.json``, and the process's peak memory in MB."""
 
     video: str
+    size: str
     engine: str
     sr: str
     run: dict[str, object]
@@ -69,12 +71,21 @@ def _measure(video: Path, engine: str, sr: str) -> Row:
         (report,) = Path(folder).glob("*/run.json")
         run: dict[str, object] = json.loads(report.read_text(encoding="utf-8"))
     scale = 1024.0 if sys.platform != "darwin" else 1024.0**2
-    return Row(video.name, engine, sr, run, usage.ru_maxrss / scale)
+    return Row(video.name, picture_size(video), engine, sr, run, usage.ru_maxrss / scale)
+
+
+def picture_size(video: Path) -> str:
+    """``640x480``."""
+    source = PyAvSource(video)
+    source.close()
+    return f"{source.info.width}x{source.info.height}"
 
 
 def _markdown(rows: list[Row]) -> str:
     head = [
         "video",
+        "size",
+        "people",
         "faces through",
         "fps",
         *(f"{s} p50/p95/p99 ms" for s in STAGES),
@@ -92,6 +103,8 @@ def _markdown(rows: list[Row]) -> str:
         assert isinstance(stages, dict)
         cells = [
             row.video,
+            row.size,
+            f"{row.run['tracks']}",
             row.engine if row.sr == "always" else "native crop",
             f"{row.run['throughput_fps']}",
         ]

@@ -17,6 +17,8 @@ def add(verbs: Verbs) -> None:
     bench = add_verb(verbs, "bench", _bench, "the published tables, from one command")
     bench.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
     bench.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
+    bench.add_argument("--hours", type=float, help="instead: memory over a recording so long, of one VIDEO")
+    bench.add_argument("--segment", type=float, default=300.0, metavar="S", help="with --hours")
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -27,5 +29,8 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _bench(args: argparse.Namespace) -> int:
     from stream_mer.app.bench import bench
+    from stream_mer.app.bench_long import bench_long
 
+    if args.hours is not None:
+        return bench_long(args.videos[0], args.hours, args.segment)
     return bench(args.videos, args.out)
