@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_gpu import World, fake_gpu, page_of
 from tiny_networks import CLASSIFIER_INPUT, SR_OUTPUT, classifier, install, pictures, super_resolver
 
 from stream_mer.errors import EngineError
@@ -18,6 +19,7 @@ from stream_mer.runtime.open import open_engine, ways_to_run
 from stream_mer.runtime.openvino import OpenVinoEngine, bf16_available
 from stream_mer.runtime.parity import compare_engines
 from stream_mer.runtime.schema import Manifest, TensorSpec
+from stream_mer.runtime.trt import TrtEngine
 
 Opener = Callable[[Manifest], Engine]
 
@@ -27,7 +29,15 @@ OPENERS: dict[str, Opener] = {
     "openvino:cpu:bf16": lambda m: open_engine(m, backend="openvino", precision="bf16", threads=1),
     "openvino:cpu:f32 throughput": lambda m: open_engine(m, threads=2, hint="throughput"),
     "opencv:cpu:u8": lambda _: open_engine(BICUBIC),
+    # The real TensorRT engine on a strict fake GPU; on a real one: tests/runtime/test_gpu.py.
+    "tensorrt:cuda:f32": lambda m: _on_fake_gpu(m, graphs=True),
+    "tensorrt:cuda:f32 without graphs": lambda m: _on_fake_gpu(m, graphs=False),
 }
+
+
+def _on_fake_gpu(manifest: Manifest, *, graphs: bool) -> Engine:
+    world = World(manifest, manifest.path.read_bytes(), batches=(1, 4, 8))
+    return TrtEngine(manifest, world.network, page_of(world), fake_gpu(world, graphs=graphs))
 
 
 @pytest.fixture(scope="module")
