@@ -21,6 +21,8 @@ from stream_mer.types import HR_SIZE, ImageU8
 
 CENTRE, WIDTH = 0.5, 0.25
 """Grey levels in 0..1 are shifted and scaled by these before the first layer."""
+NAMED = ("london", "canada", "congress")
+"""Sources whose index names the person; elsewhere every picture is somebody else."""
 GRID = 4
 """People are told apart by the mean features of this many places each way: crops are aligned."""
 
@@ -88,8 +90,9 @@ def train_features(
         Share of training people told right over the last 50 steps, on newly varied pictures.
     """
     fit = pack.select(lambda p: not held_out(p.person))
-    names = sorted({p.person for p in fit.portraits})
-    index = np.array([names.index(p.person) for p in fit.portraits])
+    who = [p.person if p.source in NAMED else p.path for p in fit.portraits]
+    names = {name: number for number, name in enumerate(sorted(set(who)))}
+    index = np.array([names[name] for name in who])
     torch.manual_seed(seed)
     net = FaceFeatures(width, len(names)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(net.parameters(), lr=rate)
