@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 from av.container import InputContainer
@@ -55,9 +56,9 @@ class VideoIndex:
 
     def entry(self, key: KeyPicture, first_ns: int) -> Entry:
         """How to begin with the pictures from ``first_ns`` on, decoding from ``key``."""
-        raw_s = self.origin_s + Fraction(first_ns, 10**9)
-        # Times were rounded to nanoseconds: half a tick earlier takes the same picture again.
-        return Entry(key.ticks, round(raw_s / self.time_base - Fraction(1, 2)), self.origin_s, key.rank)
+        # Times were rounded to nanoseconds: half of one earlier finds the same picture again.
+        raw_s = self.origin_s + Fraction(2 * first_ns - 1, 2 * 10**9)
+        return Entry(key.ticks, ceil(raw_s / self.time_base), self.origin_s, key.rank)
 
 
 def index_video(path: Path) -> VideoIndex:
