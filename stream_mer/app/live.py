@@ -21,6 +21,7 @@ from stream_mer.capture.redact import redact
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
+from stream_mer.pipeline.timing import StageTimes
 from stream_mer.sinks.history import DrawSettings, Status
 from stream_mer.sinks.preview import PreviewWindow, require_display
 from stream_mer.sinks.progress import ProgressSink
@@ -155,6 +156,7 @@ class _Window:
     ) -> None:
         self._index = 0
         self._camera = camera
+        self._delays = StageTimes()
         self._preview = PreviewWindow(
             title, look, snapshots=snapshots, status=self._status, record=by_hand.toggle, check_display=False
         )
@@ -165,6 +167,10 @@ class _Window:
     def write(self, result: Result) -> None:
         self._index = result.frame.index
         self._preview.write(result)
+        run = self._camera.run
+        age_ns = run.age_ns(self._index) if run is not None and not result.repeated else None
+        if age_ns is not None:
+            self._delays.add(age_ns)
         self._obey()
 
     def idle(self) -> None:
@@ -177,6 +183,9 @@ class _Window:
 
     def close(self, summary: RunSummary | None) -> None:
         self._preview.close(summary)
+        if p := self._delays.percentiles():
+            say("camera to screen: " + ", ".join(f"{name[:-3]} {ms:.0f} ms" for name, ms in p.items()))
+            self._delays = StageTimes()
 
 
 class _StopAfter:

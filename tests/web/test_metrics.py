@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +16,7 @@ pytest.importorskip("prometheus_client", reason="the extra 'web' is not installe
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_mer.web import metrics
 from stream_mer.web.metrics import Buckets, CameraReading, Metrics, Reading
 
 DOOR = CameraReading(
@@ -73,3 +78,13 @@ def test_any_name_survives(name: str, dropped: dict[str, int]) -> None:
     got = samples(reading)
     for cause, count in dropped.items():
         assert got["frames_dropped_total", (name, cause)] == count
+
+
+def test_the_grafana_file_asks_for_figures_that_exist() -> None:
+    path = Path(metrics.__file__).with_name("grafana.json")
+    asked = set(re.findall(r"stream_mer_\w+", path.read_text()))
+    body, _ = Metrics(lambda: Reading([DOOR], outbox={"webhook": {"waiting": 1}})).answer("")
+    given = set(re.findall(r"^(stream_mer_\w+)", body.decode(), re.MULTILINE))
+    assert asked <= given
+    assert len(asked) >= 8
+    json.loads(path.read_text())
