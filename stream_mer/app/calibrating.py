@@ -17,7 +17,7 @@ from stream_mer.types import ArrayF64
 
 RATES = (0.5, 1.0, 2.0, 5.0, 10.0)
 """False alarms a minute whose thresholds are kept."""
-TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(4.0), 93))
+TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(5.0), 158))
 
 
 def stated(trials: Sequence[Trial]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

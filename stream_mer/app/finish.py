@@ -18,7 +18,7 @@ from stream_mer.core.tally import Tally
 from stream_mer.pipeline.plan import Progress
 from stream_mer.pipeline.timing import StageTimes
 from stream_mer.sinks.concat import concatenate
-from stream_mer.sinks.event_log import DIGEST_PREFIX, EventRecord, to_line
+from stream_mer.sinks.event_log import EventRecord, engines_of, to_line
 from stream_mer.sinks.manifest import FileEntry
 from stream_mer.sinks.rejected import rejection_line
 from stream_mer.sinks.summary import write_summary, write_text
@@ -53,9 +53,9 @@ def write_outputs(
     Raises:
         OutputError: one of them cannot be written.
     """
-    digests = {name: digest[:DIGEST_PREFIX] for name, digest in sorted(networks.digests().items())}
+    digests, upscaler = networks.digests(), networks.super_resolver.name
     events = list(_events(entry, segments, results))
-    lines = [to_line(EventRecord(event, None, digests)) for event in events]
+    lines = [to_line(EventRecord(e, None, engines_of(e, digests, upscaler))) for e in events]
     write_text(folder / EVENTS, "".join(lines), "the event log")
     if settings.explain:
         text = "".join(line + "\n" for line in _rejected(results))

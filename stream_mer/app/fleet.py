@@ -165,7 +165,12 @@ class Fleet:
             sinks.append(
                 SinkRecipe(
                     "events",
-                    lambda _: EventLog(folder / "events.jsonl", self.networks.digests, utc=camera.utc),
+                    lambda _: EventLog(
+                        folder / "events.jsonl",
+                        self.networks.digests,
+                        utc=camera.utc,
+                        super_resolver=self.networks.super_resolver.name,
+                    ),
                 )
             )
             reviews = ReviewLog(folder / "reviews.jsonl")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_mer.app.gpu import pick_on_gpu, wants_gpu
 from stream_mer.config import Settings
 from stream_mer.errors import EngineError
 from stream_mer.protocols import Engine
@@ -20,6 +21,8 @@ from stream_mer.runtime.shipped import calibration_root, engines_root, find_mani
 SR_BUDGET_MS = 10.0
 """A face may take this long: a third of a frame at 30 fps, so that one face keeps up beside the rest."""
 SUPER_RESOLUTION, CLASSIFICATION = "super-resolution", "classification"
+RAW = ScoreCalibration(1.0, 0.5)
+"""Logits as they come."""
 QUALITY = "london.area_gaussian.psnr"
 """The metric that ranks super-resolvers: the paper's degradation on the validation people."""
 
@@ -43,27 +46,32 @@ class Networks:
 
 
 def pick_networks(
-    settings: Settings, root: Path | None = None, *, way: tuple[str, str] | None = None
+    settings: Settings,
+    root: Path | None = None,
+    *,
+    way: tuple[str, str] | None = None,
+    uncalibrated: bool = False,
 ) -> Networks:
     """Decide on both networks; ``auto`` measures (once per machine, then cached).
 
     Args:
         settings: names, backend and threads.
         root: folder of engines; those that came with the package if None.
+        uncalibrated: take the classifier's scores as they are; for those who calibrate it.
         way: backend and precision of the super-resolver, see ``Networks.way``; measured if None.
 
     Raises:
         EngineError: an unknown or untrained engine, or a file that does not match its manifest.
     """
-    if settings.device == "cuda":
-        raise EngineError(
-            "--device cuda: this version runs its networks on the CPU.\nUse --device auto or --device cpu."
-        )
     manifests = list_manifests(engines_root(root))
     classifier = _classifier(manifests, settings.classifier)
-    calibration = load_calibration(
-        calibration_root() / "score" / f"{classifier.name}.toml", classifier.sha256
-    )
+    file = calibration_root() / "score" / f"{classifier.name}.toml"
+    calibration = RAW if uncalibrated else load_calibration(file, classifier.sha256)
+    if wants_gpu(settings):
+        candidates = [m for m in manifests if m.task == SUPER_RESOLUTION]
+        gpu = pick_on_gpu(settings, candidates, classifier, QUALITY)
+        openers = (gpu.open_super_resolver, gpu.open_classifier)
+        return Networks(gpu.super_resolver, gpu.reason, classifier, calibration, *openers, way=gpu.way)
     backend = None if settings.backend == "auto" else settings.backend
     choice = choose(
         (*(m for m in manifests if m.task == SUPER_RESOLUTION), BICUBIC),

@@ -38,7 +38,8 @@ def recording_sinks(
     digests = networks.digests()
 
     def event_log(_: SourceInfo) -> EventLog:
-        return EventLog(folder / EVENTS, digests, utc=None if utc is None else utc())
+        clock, upscaler = None if utc is None else utc(), networks.super_resolver.name
+        return EventLog(folder / EVENTS, digests, utc=clock, super_resolver=upscaler)
 
     recipes = [SinkRecipe("events", event_log)]
     if settings.explain:

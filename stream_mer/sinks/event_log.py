@@ -41,6 +41,7 @@ class EventLog:
         path: file to write; its folder is made. A log of an earlier run is replaced.
         engines: name -> sha256 of every engine in use; if they may change meanwhile, what to ask.
         utc: turns an onset (ns of the source's clock) into ISO 8601 UTC; only for live sources.
+        super_resolver: which of the engines native faces do not go through.
 
     Raises:
         OutputError: the file cannot be created.
@@ -52,8 +53,10 @@ class EventLog:
         engines: Mapping[str, str] | Callable[[], Mapping[str, str]],
         *,
         utc: Callable[[int], str] | None,
+        super_resolver: str | None = None,
     ) -> None:
         self.path = Path(path)
+        self._super_resolver = super_resolver
         self._engines = engines
         self._utc = utc
         self._size = 0
@@ -77,8 +80,8 @@ class EventLog:
         for event in result.events:
             onset_utc = self._utc(event.onset_ns) if self._utc else None
             engines = self._engines() if callable(self._engines) else self._engines
-            short = {name: digest[:DIGEST_PREFIX] for name, digest in sorted(engines.items())}
-            self._append(to_line(EventRecord(event, onset_utc, short)).encode())
+            used = engines_of(event, engines, self._super_resolver)
+            self._append(to_line(EventRecord(event, onset_utc, used)).encode())
 
     def _append(self, line: bytes) -> None:
         try:
@@ -114,6 +117,15 @@ class EventLog:
                 ) from error
         finally:
             self._file.close()
+
+
+def engines_of(event: Event, engines: Mapping[str, str], super_resolver: str | None) -> dict[str, str]:
+    """Name -> start of the digest of the engines this event came through, by name."""
+    return {
+        name: digest[:DIGEST_PREFIX]
+        for name, digest in sorted(engines.items())
+        if event.sr or name != super_resolver
+    }
 
 
 def to_line(record: EventRecord) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,12 @@ def test_any_event_survives_the_round_trip(
     assert line.count("\n") == 1
     assert line.endswith("\n")
     assert from_line(line) == record
+
+
+def test_an_event_names_only_the_engines_its_face_went_through(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "e.jsonl", {"rrdb": "a" * 64, "cnn": "b" * 64}, utc=None, super_resolver="rrdb")
+    log.write(result(1, events=(event(10), replace(event(900), sr=False))))
+    log.close(None)
+    through, native = (json.loads(line)["engines"] for line in log.path.read_text().splitlines())
+    assert set(through) == {"rrdb", "cnn"}
+    assert set(native) == {"cnn"}
