@@ -51,13 +51,18 @@ def evaluate(args: argparse.Namespace) -> None:
     store = AssetStore(args.assets)
     settings = Settings(engine=args.engine, assets=args.assets, threads=1)
     engine = pick_networks(settings_of_way("LR 32, SR", settings)).super_resolver.name
-    motion = motion_by_size(_faces(args, store), SIZES, _upscalers(settings))
+    parts = [f"SR is `{engine}`."]
+    parts.append(_motion_lines(motion_by_size(_faces(args, store), SIZES, _upscalers(settings))))
+    _write(parts, args.out)  # the other half takes minutes
     material = Material(args.data, args.cache, settings, store)
     clips = {px: list(material.clips(args.part, args.fps, args.seconds, face_px=(px, px))) for px in SIZES}
-    tables = {way: _count(way, clips, settings) for way in WAYS}
-    report = "\n\n".join([f"SR is `{engine}`.", _motion_lines(motion), _spotting_lines(tables, clips)])
-    args.out.write_text(report + "\n", encoding="utf-8")
-    print(report)
+    parts.append(_spotting_lines({way: _count(way, clips, settings) for way in WAYS}, clips))
+    _write(parts, args.out)
+
+
+def _write(parts: list[str], file: Path) -> None:
+    print(parts[-1], flush=True)
+    file.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def _faces(args: argparse.Namespace, store: AssetStore) -> np.ndarray:
