@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from stream_mer import __version__
@@ -105,16 +106,24 @@ def find_candidates(settings: Settings, source: str) -> CandidateFinder:
 def infer_step(
     info: SourceInfo, settings: Settings, networks: Networks, engines: tuple[Engine, Engine] | None = None
 ) -> InferStep:
-    """The step that judges faces; ``engines`` (super-resolver, classifier) are opened unless given."""
-    super_resolver, classifier = engines or (networks.open_super_resolver(), networks.open_classifier())
-    return InferStep(
-        super_resolver=super_resolver,
-        classifier=classifier,
-        temperature=networks.calibration.temperature,
-        windower=Windower(duration_ladder(settings.min_duration_s, settings.max_duration_s)),
-        finder=find_candidates(settings, info.name),
-        judge=Judge(threshold_of(settings, networks), info.digest, vetoes_of(settings)),
-    )
+    """The step that judges faces; ``engines`` (super-resolver, classifier) are opened unless given.
+
+    If anything fails on the way, none of those that were opened here stays open.
+    """
+    with ExitStack() as opened:
+        if engines is None:
+            super_resolver = opened.enter_context(closing(networks.open_super_resolver()))
+            engines = super_resolver, opened.enter_context(closing(networks.open_classifier()))
+        step = InferStep(
+            super_resolver=engines[0],
+            classifier=engines[1],
+            temperature=networks.calibration.temperature,
+            windower=Windower(duration_ladder(settings.min_duration_s, settings.max_duration_s)),
+            finder=find_candidates(settings, info.name),
+            judge=Judge(threshold_of(settings, networks), info.digest, vetoes_of(settings)),
+        )
+        opened.pop_all()
+    return step
 
 
 def wants_sr(mode: str) -> Callable[[float, bool | None], bool]:
