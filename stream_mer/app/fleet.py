@@ -169,7 +169,7 @@ class Fleet:
                         folder / "events.jsonl",
                         self.networks.digests,
                         utc=camera.utc,
-                        super_resolver=self.networks.super_resolver.name,
+                        super_resolver=self.networks.networks.super_resolver.name,
                     ),
                 )
             )
