@@ -3,9 +3,9 @@
     python scripts/calibrate.py --engine rrdb-light-x4 --data DATA
 
 DATA holds faces/index.csv. Writes engines/<name>/model.int8.onnx and int8.toml, and into
-calibration/int8/<name>/ the list of pictures (samples.csv: paths and digests, no pictures) and the table of
-everything that was tried (README.md). ``--table`` measures the present copy again, ``--check`` only compares
-the list with the pictures there are.
+calibration/int8/<name>/ the list of pictures (samples.csv: paths and digests, no pictures), what was tried
+(trials.md) and how all ways to run it compare (ways.md). ``--table`` measures the ways only,
+``--check`` compares the list with the pictures there are.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from ways_table import compare_ways
 
-from stream_mer.errors import ConfigError, EngineError, StreamMerError
+from stream_mer.errors import ConfigError, EngineError, OutputError, StreamMerError
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.runtime.int8 import Int8Page, read_int8_page, write_int8
+from stream_mer.runtime.int8 import Int8Page, write_int8
 from stream_mer.runtime.machine import cpu_model
 from stream_mer.runtime.manifest import load_manifest, read_network
 from stream_mer.runtime.schema import Manifest
@@ -93,6 +93,16 @@ def calibrate(manifest: Manifest, samples: Samples, list_sha256: str) -> str:
     return trial_table(trials, best)
 
 
+def write_report(path: Path, *parts: str) -> None:
+    """Print a report and keep it."""
+    text = "\n\n".join(parts) + "\n"
+    print(text)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from error
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Calibrate; 0 or the exit code of the error."""
     args = parse(arguments)
@@ -107,15 +117,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.check:
             return 0
         digest = sha256((home / "samples.csv").read_bytes()).hexdigest()
-        trials = "" if args.table else calibrate(manifest, samples, digest)
-        page = read_int8_page(manifest)
+        if not args.table:
+            trials = calibrate(manifest, samples, digest)
+            made = f"By `scripts/calibrate.py`, {quantiser_version()}, on `samples.csv`; bold: chosen."
+            write_report(home / "trials.md", f"# Ways to quantise {manifest.name}", made, trials)
         ways = compare_ways(manifest, samples, args.threads)
-        print(trials, ways, sep="\n\n")
-        if page is not None and not args.table:
-            made = f"`scripts/calibrate.py`, {page.quantiser}, pictures of `samples.csv`; bold: chosen."
-            how = f"Every way to run it here, {args.threads} thread(s), on {cpu_model()}:"
-            text = [f"# int8 of {manifest.name}", made, trials, how, ways]
-            (home / "README.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+        how = f"Every way to run it, {args.threads} thread(s), {cpu_model()}; milliseconds of CPU time:"
+        write_report(home / "ways.md", f"# Ways to run {manifest.name}", how, ways)
     except StreamMerError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -110,7 +110,7 @@ def _cast_outputs_last(graph: onnx.GraphProto) -> None:
 
 
 def _region(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Nodes that depend on the first weighted layer and on which the last one depends, both included."""
+    """Nodes after the first weighted layer on which a later one depends, weighted layers included."""
     ends = [i for i, node in enumerate(graph.node) if node.op_type in WEIGHTED]
     if not ends:
         raise EngineError("no convolution in this network: nothing would become faster in half precision")
@@ -118,7 +118,7 @@ def _region(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     for node in graph.node[ends[0] :]:
         if any(name in after for name in node.input):
             after.update(node.output)
-    before: set[str] = set(graph.node[ends[-1]].output)
+    before: set[str] = {name for i in ends for name in graph.node[i].output}
     inside = []
     for node in reversed(graph.node):
         if any(name in before for name in node.output):
@@ -151,16 +151,10 @@ def _lower(model: onnx.ModelProto, element: int) -> None:
             node.input[slot] = lowered[name]
         if node.op_type == "Cast" and node.output[0] in made:
             node.attribute[0].i = element
+    _raise_outputs(graph, inside, made, casts)
     chosen = {id(node) for node in inside}
     for name in sorted(made):
-        readers = [
-            node
-            for node in graph.node
-            if id(node) not in chosen and name in node.input and node is not casts.get(name)
-        ]
-        outputs = [value.name for value in graph.output if value.name == name]
-        if outputs:
-            raise EngineError(f"output {name!r} comes straight from a weighted layer; it must be cast to f32")
+        readers = [node for node in graph.node if id(node) not in chosen and name in node.input]
         if readers:
             casts[name] = helper.make_node(
                 "Cast", [name], [f"{name}_f32"], f"{name}_f32", to=TensorProto.FLOAT
@@ -170,6 +164,22 @@ def _lower(model: onnx.ModelProto, element: int) -> None:
                     if read == name:
                         node.input[slot] = f"{name}_f32"
     _insert(graph, list(casts.values()))
+
+
+def _raise_outputs(
+    graph: onnx.GraphProto, inside: list[onnx.NodeProto], made: set[str], casts: dict[str, onnx.NodeProto]
+) -> None:
+    """Outputs that come straight from a weighted layer stay f32 under their own name, behind a cast."""
+    for name in [value.name for value in graph.output if value.name in made]:
+        low = f"{name}_low"
+        made.remove(name)
+        made.add(low)
+        for node in inside:
+            for names in (node.input, node.output):
+                for slot, old in enumerate(names):
+                    if old == name:
+                        names[slot] = low
+        casts[f"{low} out"] = helper.make_node("Cast", [low], [name], f"{name}_f32", to=TensorProto.FLOAT)
 
 
 def _float_tensors(model: onnx.ModelProto) -> set[str]:
@@ -188,11 +198,13 @@ def _converted(tensor: onnx.TensorProto, element: int, name: str) -> onnx.Tensor
 
 def _insert(graph: onnx.GraphProto, casts: list[onnx.NodeProto]) -> None:
     """Put each cast directly after the node that makes what it reads (ONNX wants makers first)."""
-    waiting = {cast.input[0]: cast for cast in casts}
-    ordered = [waiting.pop(value.name) for value in graph.input if value.name in waiting]
+    waiting: dict[str, list[onnx.NodeProto]] = {}
+    for cast in casts:
+        waiting.setdefault(cast.input[0], []).append(cast)
+    ordered = [cast for value in graph.input for cast in waiting.pop(value.name, [])]
     for node in graph.node:
         ordered.append(node)
-        ordered += [waiting.pop(name) for name in node.output if name in waiting]
+        ordered += [cast for name in node.output for cast in waiting.pop(name, [])]
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
     del graph.node[:]
     graph.node.extend(copies)
