@@ -90,7 +90,7 @@ def evaluate(args: argparse.Namespace) -> None:
             "PSNR dB / SSIM / MSE x 1e6, RGB, per picture then mean; number of pictures in brackets.",
             quality_table(rows),
             motion_table(motion, motion["HR itself"].slope),
-            f"No reader of these places sees a still face stiller than {bound[0]:.3f} LR px in luma, "
+            f"Cramér-Rao bound of the floor within the reader's windows: {bound[0]:.3f} LR px in luma, "
             f"{bound[1]:.3f} in colour, on `area` pictures with noise of {NOISE_LEVELS:g} levels.",
             "\n".join(["| | ms a face |", "|---|---|", *(f"| {n} | {t:.2f} |" for n, t in times.items())]),
             f"{args.backend} {args.precision}, {args.threads} thread(s).",

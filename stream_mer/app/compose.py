@@ -31,8 +31,9 @@ from stream_mer.protocols import Engine, FaceDetector, Source
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.types import REASONS, RunSummary, SourceInfo
 
-AUTO_SR_BELOW_PX = 48.0
-"""``--sr auto``: narrower faces go through LR and SR, wider ones show the classifier their own pixels."""
+AUTO_SR_BELOW_PX = 32.0
+"""``--sr auto``: narrower faces go through LR and SR, wider ones show the classifier their own pixels.
+Source: motion by size in engines/README.md; from here up the native crop is ahead in every figure."""
 REPORT_S = 0.15
 """An event is reported so long after its offset and the look-ahead (tests/core/test_decision.py)."""
 UNEVEN_FRAMES, UNEVEN_SHARE = 20, 0.05

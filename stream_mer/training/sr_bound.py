@@ -1,8 +1,8 @@
 """How still a still face can look at best: the noise of a frame bounds what any reader of motion can tell.
 
 Sensor noise on the LR picture moves every feature a little. By how much at least follows from the
-picture's gradients (Cramér and Rao); an upscaler that seems to do better has not read this place
-better, it has mixed in its surroundings or what faces usually look like.
+picture's gradients (Cramér and Rao); what does better has not read this place better, it has mixed in
+its surroundings (a pyramid sees a little of them) or what faces usually look like.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def least_displacement(lr: ImageU8, place: ArrayF64, noise: float, *, colour: bo
 
 
 def least_floor(pictures: ImageU8, noise: float = NOISE_LEVELS, *, colour: bool = False) -> float:
-    """The noise floor (see ``sr_motion.Motion.floor``) no reader of these places gets below, LR px.
+    """The noise floor (see ``sr_motion.Motion.floor``) no reader of just these windows gets below, LR px.
 
     Args:
         pictures: ``(N, 32, 32, 3)`` uint8 LR pictures without noise.
