@@ -16,17 +16,13 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
-import numpy as np
 from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Stream
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, VideoReformatter
 
 from stream_mer.capture.address import content_digest, resolve
 from stream_mer.capture.container import (
@@ -37,21 +33,18 @@ from stream_mer.capture.container import (
     open_container,
     pick_video,
 )
+from stream_mer.capture.ending import cut_off
 from stream_mer.capture.index import Entry
 from stream_mer.capture.notes import Notes
-from stream_mer.capture.orientation import UPRIGHT, Orientation, orientation, upright
+from stream_mer.capture.picture import PictureReader
 from stream_mer.capture.timeline import DEFAULT_STEP_NS, Timeline
 from stream_mer.errors import SourceDamaged
-from stream_mer.types import Frame, ImageU8, SourceInfo
+from stream_mer.types import Frame, SourceInfo
 
 FRAME_THREADS_FROM_PX = 1920 * 1080
 """Pictures at least this big are decoded by several threads, if they come from a file."""
 GIVE_UP_AFTER = 100
 """Reads that fail one after the other before the rest of a file counts as unreadable."""
-CUT_SLACK_S = 0.25
-"""How far sound and pictures of a whole file may fall short of the length its header states."""
-_UNSPECIFIED_MATRIX = 2  # AVCOL_SPC_UNSPECIFIED
-_SD_HEIGHT = 576
 
 
 class PyAvSource:
@@ -94,7 +87,7 @@ class PyAvSource:
         self._stop = threading.Event()
         self._losses: Counter[str] = Counter()
         self._notes = Notes()
-        self._reformatter = VideoReformatter()
+        self._reader = PictureReader(self._opening.name, self._notes)
         self._entry = entry
         self._index = entry.rank if entry else 0
         self._last_ns = 0
@@ -231,61 +224,20 @@ class PyAvSource:
             self._notes.add("concealed", stamp.pts_ns)
         if picture.interlaced_frame:
             self._notes.add("interlaced", stamp.pts_ns)
-        rgb = upright(self._to_rgb(picture), self._read_orientation(picture, stamp.pts_ns))
-        self._notes.size(rgb.shape[1], rgb.shape[0], stamp.pts_ns)
+        rgb = self._reader.read(picture, stamp.pts_ns)
         frame = Frame(self._index, stamp.pts_ns, rgb, stamp.epoch)
         self._index += 1
         self._last_ns = stamp.pts_ns
         return frame
 
-    def _to_rgb(self, picture: VideoFrame) -> ImageU8:
-        # Streams that do not name their colour matrix: BT.601 up to 576 lines, BT.709 above, as players
-        # do. swscale alone would take BT.601 for both. Its one-thread fast path is biased by about -1
-        # of 255 against the formula, constantly, and ten times as fast as its exact one.
-        guess = picture.colorspace == _UNSPECIFIED_MATRIX and picture.height > _SD_HEIGHT
-        try:
-            rgb24 = self._reformatter.reformat(
-                picture, format="rgb24", src_colorspace=Colorspace.ITU709 if guess else None, threads=1
-            )
-        except FFmpegError as error:
-            raise SourceDamaged(
-                f"{self._opening.name!r}: pictures in the format {picture.format.name} do not convert to RGB "
-                f"({error.strerror})\nconvert the video to yuv420p first"
-            ) from None
-        array = np.ascontiguousarray(rgb24.to_ndarray())
-        return array.astype(np.uint8, copy=False)
-
-    def _read_orientation(self, picture: VideoFrame, pts_ns: int) -> Orientation:
-        try:
-            matrix = cast(Mapping[SideDataType, bytes], picture.side_data)[SideDataType.DISPLAYMATRIX]
-        except KeyError:
-            return UPRIGHT
-        except ValueError:  # PyAV does not know the type of some other side data
-            return Orientation(round(picture.rotation / 90) % 4)
-        how = orientation([int(value) for value in np.frombuffer(matrix, dtype=np.int32)])
-        if how is None:
-            self._notes.add("slanted", pts_ns)
-        return how or UPRIGHT
-
     def _check_end(self) -> None:
-        """Compare where a file ended with what its header promised."""
-        if self._container is None or self._container.duration is None or self._end_s is None:
+        """Say what is missing at the end of a file."""
+        if self._container is None or self._opening.path is None:
             return
-        promised_s = self._container.duration / 1e6
-        if self._container.format.name == "avi" and self._stream.time_base:
-            # FFmpeg shortens the duration of a cut AVI file; the header's count still tells.
-            promised_s = max(promised_s, float(self._stream.frames * self._stream.time_base))
-        # Matroska counts from zero, the others from their first packet.
-        counts_from_zero = "matroska" in self._container.format.name
-        start_s = 0.0 if counts_from_zero else (self._container.start_time or 0) / 1e6
-        end_s = float(self._end_s) - start_s
-        slack_s = max(CUT_SLACK_S, 2 / self._rate if self._rate else 0.0)
-        if end_s >= promised_s - slack_s:
+        words = cut_off(self._container, self._stream, self._end_s, self._rate, self._opening.path)
+        if words is None:
             return
-        self._notes.say(
-            f"the file ends at {end_s:.2f} s of the {promised_s:.2f} s it promises: "
-            "it was cut off or not copied whole"
-        )
+        self._notes.say(words)
         if self._container.format.name != "avi" and self._stream.frames > self._packets:
             self._losses["truncated"] = self._stream.frames - self._packets
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from stream_mer.pipeline.steps import Tracker
 from stream_mer.types import Detection, FaceTrack, Frame
 
-SPARSE_NS = 800_000_000
-"""Distance of detections under overload: four times the usual one, and well under the 1.5 s after which
-a face that no detection confirms is given up."""
+SPARSE_NS = 350_000_000
+"""Distance of detections under overload, instead of 0.04 s (new and lost faces) and 0.2 s (the rest). It
+must stay well below the 0.5 s after which a new face that was not seen again is given up, or no new face
+would ever be followed."""
 
 
 class SparseTracker:

@@ -123,3 +123,16 @@ def test_losses_grow_while_reading_and_are_a_copy(tmp_path: Path) -> None:
     assert source.losses["corrupt"] > 0
     assert dict(before) == {}
     source.close()
+
+
+def test_a_transport_stream_cut_in_a_packet_says_so(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.ts", noisy(50), codec="mpeg2video")
+    whole, source = read(path)
+    assert source.warnings == ()
+    data = path.read_bytes()
+    assert len(data) % 188 == 0
+    path.write_bytes(data[: len(data) * 6 // 10 // 188 * 188 + 100])
+    frames, source = read(path)
+    assert 0 < len(frames) < len(whole)
+    (warning,) = [w for w in source.warnings if "cut off" in w]
+    assert "transport packet" in warning
