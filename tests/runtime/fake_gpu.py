@@ -108,6 +108,7 @@ class World:
     memory: dict[int, np.ndarray] = field(default_factory=dict)
     next_address: int = 4096
     capturing: list[Any] | None = None
+    graphs: int = 0
 
     def did(self, what: str) -> Any:
         """Count and log an operation; raise what it shall raise, or give what it shall answer (else None)."""
@@ -398,6 +399,7 @@ def fake_graphs(world: World, cuda: Any) -> Any:
     class Recording:
         def __init__(self, steps: list[Any]) -> None:
             self.steps, self.freed = steps, False
+            world.graphs += 1  # plain numbers to the driver: forgetting one frees nothing
             world.keep(self)
 
     def begin(hStream: int, mode: Any) -> tuple[Any]:
@@ -428,6 +430,7 @@ def fake_graphs(world: World, cuda: Any) -> Any:
         def call(hGraph: Recording) -> tuple[Any]:
             assert not hGraph.freed, "destroyed twice"
             hGraph.freed = True
+            world.graphs -= 1
             return (status(what),)
 
         return call

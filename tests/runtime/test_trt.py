@@ -55,6 +55,7 @@ def settled(world: World) -> None:
     gc.collect()
     assert world.alive() == []
     assert world.memory == {}
+    assert world.graphs == 0
     assert not any(world.stack.values())
 
 
