@@ -83,10 +83,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The classifier's answer to one window: a probability per label; the rest is 'no event'.
-
-    ``limits`` are onset, apex and offset (ns) where the network measures them itself.
-    """
+    """The classifier's answer to one window: a probability per label; the rest is 'no event'."""
 
     track_id: int
     segment: int
@@ -96,7 +93,6 @@ class Score:
     probabilities: tuple[float, ...]
     face_px: float = 0.0
     sr: bool = False
-    limits: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         if len(self.probabilities) != len(LABELS):

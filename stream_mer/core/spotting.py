@@ -122,7 +122,7 @@ class Spotter:
             and s.event_probability >= SUPPORT_SHARE * best.event_probability
         ]
         weights = np.array([s.event_probability for s in support])
-        limits = np.average([_limits(s) for s in support], axis=0, weights=weights) - best.centre_ns
+        limits = np.average([_span(s) for s in support], axis=0, weights=weights) - best.centre_ns
         onset, apex, offset = (best.centre_ns + round(float(x)) for x in limits)
         excess = (offset - onset) - min(max(offset - onset, self.settings.min_ns), self.settings.max_ns)
         onset, offset = onset + excess // 2, offset - (excess - excess // 2)
@@ -155,9 +155,9 @@ def _offset(score: Score) -> int:
     return score.centre_ns + score.duration_ns // 2
 
 
-def _limits(score: Score) -> tuple[int, int, int]:
-    """Onset, apex, offset: as the network measured them, or as the window supposes them."""
-    return score.limits or (_onset(score), score.centre_ns, _offset(score))
+def _span(score: Score) -> tuple[int, int, int]:
+    """Onset, apex, offset as the window supposes them."""
+    return _onset(score), score.centre_ns, _offset(score)
 
 
 def _overlap(a: Score, b: Score) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_mer.core.decision import CandidateFinder, Judge
 from stream_mer.core.warp import sample
@@ -163,14 +162,13 @@ class InferStep:
     def _classify(self, windows: list[Window]) -> tuple[Score, ...]:
         if not windows:
             return ()
-        logits, *more = self.classifier.run(np.stack([w.pictures for w in windows]))
+        logits = self.classifier.run(np.stack([w.pictures for w in windows]))[0]
         if logits.shape != (len(windows), len(LABELS) + 1):
             raise EngineError(
                 f"classifier {self.classifier.name} answered {logits.shape} to {len(windows)} windows.\n"
                 f"It must give {len(LABELS)} labels and 'none'; rebuild or choose another engine."
             )
         table = softmax(logits.astype(np.float64) / self.temperature)
-        limits = measured_limits(windows, more[0]) if more else [None] * len(windows)
         return tuple(
             Score(
                 track_id=w.track_id,
@@ -181,28 +179,9 @@ class InferStep:
                 probabilities=tuple(float(p) for p in row[: len(LABELS)]),
                 face_px=w.face_px,
                 sr=w.sr,
-                limits=limit,
             )
-            for w, row, limit in zip(windows, table, limits, strict=True)
+            for w, row in zip(windows, table, strict=True)
         )
-
-
-def measured_limits(
-    windows: Sequence[Window], extents: NDArray[np.generic]
-) -> list[tuple[int, int, int] | None]:
-    """Onset, apex and offset in ns where the network sees them; None where they make no interval.
-
-    Args:
-        windows: what it was shown.
-        extents: ``(N, 3)`` how far onset, apex and offset lie from where the window supposes them, in
-            lengths of the window.
-    """
-    found: list[tuple[int, int, int] | None] = []
-    for window, moved in zip(windows, extents.astype(np.float64), strict=True):
-        supposed = window.centre_ns + np.array([-0.5, 0.0, 0.5]) * window.duration_ns
-        onset, apex, offset = (round(float(t)) for t in supposed + moved * window.duration_ns)
-        found.append((onset, apex, offset) if 0 <= onset <= apex < offset else None)
-    return found
 
 
 def softmax(logits: ArrayF64) -> ArrayF64:

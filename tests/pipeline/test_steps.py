@@ -97,22 +97,6 @@ def test_a_classifier_of_the_wrong_shape_is_an_engine_error() -> None:
             step.push(crops(0, i))
 
 
-def test_a_second_output_moves_the_limits_and_nonsense_in_it_does_not() -> None:
-    class Measuring(Classifier):
-        def run(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
-            extents = np.tile(np.array([[0.1, 0.0, -0.2]], np.float32), (len(batch), 1))
-            extents[1::2] = (2.0, 0.0, -2.0)  # onset after offset
-            return (*super().run(batch), extents)
-
-    step = infer(Measuring())
-    scores = [s for i in range(60) for r in step.push(crops(0, i)) for s in r.scores]
-    (first, *_) = [s for s in scores if s.limits]
-    onset, apex, offset = first.limits or (0, 0, 0)
-    assert apex == first.centre_ns
-    assert onset == first.centre_ns - 40 * MS
-    assert offset == first.centre_ns + 30 * MS
-
-
 def test_several_frames_at_once_give_the_same_results() -> None:
     one, many = infer(Classifier()), infer(Classifier())
     frames = [crops(60 if 48 <= i <= 52 else 0, i, count=2) for i in range(90)]
