@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -117,6 +118,11 @@ def judge(
             raise
         harvests[0].close(None)
         raise Unfinished(cause, _complete(harvests[0].result, progress)) from cause
+    finally:
+        # A run's threads and stages refer to one another, and hold pictures; the collector counts objects,
+        # not bytes, and would let some fifty megabytes a segment pile up before it looks.
+        del plan, recipes
+        gc.collect()
     return _complete(harvests[0].result, progress)
 
 
