@@ -48,7 +48,10 @@ def compare(args: argparse.Namespace) -> None:
     for run, truth in zip(args.runs, args.truth, strict=True):
         log = run / "events.jsonl" if run.is_dir() else run
         found = [record.event for record in read_records(log)]
-        count, hits = score(found, read_annotations(truth).events, args.min_iou)
+        true = read_annotations(truth).events
+        for word in {one.label for one in true} - set(LABELS):
+            raise ConfigError(f"{truth}: unknown label {word!r}\nwrite one of {', '.join(LABELS)}")
+        count, hits = score(found, true, args.min_iou)
         print(line(run.name, count))
         total, pairs = total + count, pairs + hits
     print(line("all", total))

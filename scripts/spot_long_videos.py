@@ -20,7 +20,7 @@ from stream_mer.app.long_videos import SUBMISSIONS, score, score_table, spot, su
 from stream_mer.app.networks import pick_networks
 from stream_mer.config import SR_MODES, Settings
 from stream_mer.datasets.catalogue import load
-from stream_mer.errors import ConfigError, StreamMerError
+from stream_mer.errors import ConfigError, SourceError, StreamMerError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.sinks.summary import write_text
 
@@ -50,7 +50,10 @@ def run(args: argparse.Namespace) -> None:
         ConfigError: neither a dataset nor folders, or half of what they need.
     """
     if args.dataset and args.root:
-        videos = videos_of(load(args.dataset, args.root, frames=args.frames))
+        dataset = load(args.dataset, args.root, frames=args.frames)
+        for problem in dataset.left_out:
+            print(f"left out, so not counted as missed: {problem}", file=sys.stderr)
+        videos = videos_of(dataset)
         file = SUBMISSIONS[args.dataset]
     elif args.folders and args.fps:
         if not args.fps > 0:
@@ -58,6 +61,10 @@ def run(args: argparse.Namespace) -> None:
         videos, file = videos_in(args.folders, args.fps), f"{args.name}_pred.csv"
     else:
         raise ConfigError("give --dataset NAME --root PATH, or --folders PATH --fps RATE")
+    if not videos[: args.limit]:
+        raise SourceError(
+            "there is no video to look at\nexamine the dataset (evaluate.py doctor) and --limit"
+        )
     settings = Settings(
         sr=args.sr, max_duration_s=args.max_duration, threshold=args.threshold, assets=args.assets
     )

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil, floor
 from pathlib import Path
 
@@ -16,9 +17,17 @@ from stream_mer.app.networks import Networks
 from stream_mer.capture.pictures import PictureSource
 from stream_mer.config import Settings
 from stream_mer.core.metrics import Interval, SpottingCount, confusion_matrix, match_intervals
-from stream_mer.core.protocol import VideoIntervals, analysis_f1, spotting_by_kind, strs
+from stream_mer.core.protocol import (
+    Estimate,
+    Indices,
+    VideoIntervals,
+    analysis_f1,
+    bootstrap,
+    spotting_by_kind,
+    strs,
+)
 from stream_mer.datasets.findings import Dataset
-from stream_mer.datasets.records import ClipRecord, frame_files
+from stream_mer.datasets.records import PICTURES, ClipRecord, frame_files, last_integer
 from stream_mer.errors import SourceError
 from stream_mer.pipeline.inline import run_inline
 from stream_mer.pipeline.plan import SinkRecipe
@@ -58,11 +67,18 @@ class Spotted:
 
 
 def videos_of(dataset: Dataset) -> list[LongVideo]:
-    """The recordings of a dataset that has annotations, each once, in the order of the table."""
+    """The recordings of a dataset that has annotations, each once, in the order of the table.
+
+    Recordings that lie beside them and show nothing come last: what is found there is false, and the
+    protocol pools over all videos.
+    """
     by_folder: dict[Path, list[ClipRecord]] = {}
     for record in dataset.records:
         by_folder.setdefault(record.path, []).append(record)
-    return [LongVideo(folder.name, folder, own[0].fps, tuple(own)) for folder, own in by_folder.items()]
+    videos = [LongVideo(folder.name, folder, own[0].fps, tuple(own)) for folder, own in by_folder.items()]
+    beside = {folder for place in {one.parent for one in by_folder} for folder in _with_frames(place)}
+    empty = [LongVideo(one.name, one, videos[0].fps) for one in sorted(beside - set(by_folder))]
+    return videos + empty
 
 
 def videos_in(root: Path, fps: float) -> list[LongVideo]:
@@ -71,10 +87,20 @@ def videos_in(root: Path, fps: float) -> list[LongVideo]:
     Raises:
         SourceError: there is none.
     """
-    folders = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+    folders = sorted(_with_frames(root))
     if not folders:
         raise SourceError(f"{root} holds no folder of frames\ngive the folder that holds one folder a video")
     return [LongVideo(folder.name, folder, fps) for folder in folders]
+
+
+def _with_frames(root: Path) -> set[Path]:
+    """The folders in a folder that hold numbered pictures."""
+    folders = [one for one in root.iterdir() if one.is_dir()] if root.is_dir() else []
+    return {
+        folder
+        for folder in folders
+        if any(p.suffix.lower() in PICTURES and last_integer(p.name) is not None for p in folder.iterdir())
+    }
 
 
 @dataclass(slots=True)
@@ -130,12 +156,18 @@ def submission(found: Sequence[Spotted]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SpottingScore:
-    """Pooled counts by kind, and spot-then-recognise over the micro-expressions."""
+    """Pooled counts by kind, and spot-then-recognise over the micro-expressions.
+
+    ``f1`` is each kind's with its interval, from drawing people with replacement. ``empty`` is how many
+    of the videos have no annotation.
+    """
 
     counts: Mapping[str, SpottingCount]
+    f1: Mapping[str, Estimate]
     analysis: float
     strs: float
     videos: int
+    empty: int
 
 
 def score(found: Sequence[Spotted]) -> SpottingScore:
@@ -151,10 +183,20 @@ def score(found: Sequence[Spotted]) -> SpottingScore:
             said, right = CLASS_OF.get(one.events[i][2].label), CLASS_OF.get(true[j].label)
             if said is not None and right is not None:
                 pairs.append((right, said))
-    counts = spotting_by_kind(videos)
+    counts, each = spotting_by_kind(videos), [spotting_by_kind([video]) for video in videos]
+    # Both datasets begin a video's name with its person: 006_1, 15_0401girlcrashing.
+    people = [one.video.name.split("_")[0] for one in found]
+    f1 = {kind: bootstrap(partial(_pooled_f1, [one[kind] for one in each]), people) for kind in counts}
     classes = np.array(pairs, np.intp).reshape(-1, 2)
     confusion = confusion_matrix(classes[:, 0], classes[:, 1], len(CLASSES))
-    return SpottingScore(counts, analysis_f1(confusion), strs(counts["micro"], confusion), len(found))
+    empty = sum(not one.video.true for one in found)
+    return SpottingScore(
+        counts, f1, analysis_f1(confusion), strs(counts["micro"], confusion), len(found), empty
+    )
+
+
+def _pooled_f1(each: Sequence[SpottingCount], chosen: Indices) -> float:
+    return sum((each[k] for k in chosen), SpottingCount(0, 0, 0)).f1
 
 
 def _interval(record: ClipRecord) -> Interval:
@@ -163,10 +205,12 @@ def _interval(record: ClipRecord) -> Interval:
 
 def score_table(result: SpottingScore) -> str:
     """The score as Markdown."""
-    lines = ["| | TP | FP | FN | precision | recall | F1 |", "|---|---|---|---|---|---|---|"]
+    lines = ["| | TP | FP | FN | precision | recall | F1 [95 %] |", "|---|---|---|---|---|---|---|"]
     lines += [
-        f"| {kind} | {c.tp} | {c.fp} | {c.fn} | {c.precision:.4f} | {c.recall:.4f} | {c.f1:.4f} |"
+        f"| {kind} | {c.tp} | {c.fp} | {c.fn} | {c.precision:.4f} | {c.recall:.4f} | {c.f1:.4f} "
+        f"[{result.f1[kind].low:.4f}, {result.f1[kind].high:.4f}] |"
         for kind, c in result.counts.items()
     ]
-    tail = f"{result.videos} videos; analysis F1 {result.analysis:.4f}, STRS (micro) {result.strs:.4f}"
+    videos = f"{result.videos} videos, {result.empty} of them without annotations"
+    tail = f"{videos}; analysis F1 {result.analysis:.4f}, STRS (micro) {result.strs:.4f}"
     return "\n".join([*lines, "", tail]) + "\n"

@@ -59,12 +59,13 @@ def apply_errata(name: str, rows: Sequence[Row], table: Path, findings: Findings
     """The rows with the dataset's errata applied; each one is reported, applied or not."""
     known = read_errata(name)
     errata = [erratum for erratum in known if not erratum.rows or len(rows) in erratum.rows]
-    if len(errata) < len(known):
-        versions = sorted({count for erratum in known for count in erratum.rows})
+    others = [erratum for erratum in known if erratum not in errata]
+    if others:
+        versions = sorted({count for erratum in others for count in erratum.rows})
         findings.warn(
             table,
             None,
-            f"{len(known) - len(errata)} errata not applied: they are of a version with "
+            f"{len(others)} errata not applied: they are of a version with "
             f"{' or '.join(map(str, versions))} rows, this one has {len(rows)}",
             "take the published workbook to have them, or correct yours by hand",
         )

@@ -78,6 +78,14 @@ def read_own(root: Path, frames: Path | None = None) -> Dataset:
         if first != row:
             findings.leave_out(table, row, f"same clip and onset as row {first}", "remove one of them")
             continue
+        missing = _missing(made, listed)
+        if missing:
+            findings.warn(
+                table,
+                row,
+                f"{missing} of the frames {made.onset}..{made.offset} are missing in {made.path}",
+                "copy the clip again, if your archive has them",
+            )
         records.append(made)
     if not count:
         raise ConfigError(f"{table} has no rows\nadd one line for each expression under {_HEADER}")
@@ -136,6 +144,14 @@ def _record(root: Path, cells: Mapping[str, str], frames: Callable[[Path], dict[
         action_units=parse_action_units(cells.get("aus", "")),
         first_frame=numbers[0] if numbers else 0,
     )
+
+
+def _missing(record: ClipRecord, frames: Callable[[Path], dict[int, Path]]) -> int:
+    """How many numbers between onset and offset have no frame; a video file is not looked into."""
+    if not record.path.is_dir():
+        return 0
+    there = frames(record.path)
+    return sum(number not in there for number in range(record.onset, record.offset + 1))
 
 
 def _clip_path(root: Path, subject: str, clip: str) -> Path:

@@ -148,10 +148,12 @@ def read_smic_e(root: Path, frames: Path | None = None, *, camera: str = "hs") -
 
     def find(row: Row) -> Found:
         subject, clip = padded(row.cells["subject"], 2, "s"), row.cells["clip"]
-        folder = places.descend(base, (subject, padded(subject, 1, "s"), "."), (clip, clip_key(clip)))
-        if folder is None:
-            raise no_folder(base, (subject, clip))
-        return Found(subject, clip, folder)
+        for name in (subject, padded(subject, 1, "s"), "."):
+            inside = places.folders(places.descend(base, (name,)) or base / name)
+            folder = next((one for one in inside if clip_key(one.name) == clip_key(clip)), None)
+            if folder is not None:
+                return Found(subject, clip, folder)
+        raise no_folder(base, (subject, clip))
 
     counted = [_counted(row, places, find) for row in rows]
     scheme = Scheme(name, CAMERAS[camera], THREE)
@@ -176,8 +178,11 @@ def _counted(row: Row, places: Places, find: Callable[[Row], Found]) -> Row:
         onset, offset, first = (frame_number(row, name) for name in ("onset", "offset", "first"))
     except RowError:
         return row.with_cells(changes)  # said again, with its row, when the record is made
-    if onset is not None and offset is not None and first is not None and offset > numbers[-1]:
-        changes |= {"onset": str(onset - first + numbers[0]), "offset": str(offset - first + numbers[0])}
+    # Not only where the table's numbers lie beyond the files': a long clip numbered anew may hold both.
+    if onset is not None and offset is not None and first is not None and numbers[0] != first:
+        shift = numbers[0] - first
+        if numbers[0] <= onset + shift and offset + shift <= numbers[-1]:
+            changes |= {"onset": str(onset + shift), "offset": str(offset + shift)}
     return row.with_cells(changes)
 
 

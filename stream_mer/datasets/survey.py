@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -60,8 +61,8 @@ def survey(dataset: Dataset, known: Published, *, partial: bool = False) -> Surv
         checks.append(_ranged(f"  {label}", labels[label], None if number is None else (number, number)))
     checks += [
         Check("without apex", str(sum(record.apex is None for record in records))),
-        _none("frames missing inside a clip", _count(dataset, "of the frames")),
-        _none("apex outside onset..offset", _count(dataset, "lies outside")),
+        _none("frames missing inside a clip", _count(dataset, r"\d+ of the frames")),
+        _none("apex outside onset..offset", _count(dataset, r"apex \S+ lies outside")),
         _none("unknown labels", _count(dataset, "unknown label")),
         Check("corrected (errata and slips)", str(len(dataset.corrections))),
     ]
@@ -98,5 +99,5 @@ def _none(what: str, found: int) -> Check:
     return Check(what, str(found), "0" if found else "", None if not found else False)
 
 
-def _count(dataset: Dataset, words: str) -> int:
-    return sum(words in problem.what for problem in dataset.problems)
+def _count(dataset: Dataset, begins: str) -> int:
+    return sum(re.match(begins, problem.what) is not None for problem in dataset.problems)

@@ -100,9 +100,33 @@ def test_videos_are_named_once(tmp_path: Path) -> None:
     assert (video.name, len(video.true), video.fps) == ("v", 2, 30.0)
     for name in ("b", "a"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / "img_1.jpg").touch()
+    (tmp_path / "notes").mkdir()
     assert [v.name for v in videos_in(tmp_path, 200.0)] == ["a", "b"]
     with pytest.raises(SourceError, match="holds no folder of frames"):
         videos_in(tmp_path / "a", 200.0)
+
+
+def test_videos_that_show_nothing_count_what_is_found_in_them(tmp_path: Path) -> None:
+    for name in ("15_0401", "15_0102", "16_0503"):
+        (tmp_path / "rawpic" / name).mkdir(parents=True)
+        (tmp_path / "rawpic" / name / "img_1.jpg").touch()
+    (tmp_path / "rawpic" / "thumbnails").mkdir()
+    path = tmp_path / "rawpic" / "16_0503"
+    true = (ClipRecord("casme-sq", "s16", "v", path, 30.0, 10, None, 19, "negative"),)
+    videos = videos_of(Dataset("casme-sq", tmp_path, None, true, (), (), 1))
+    assert [video.name for video in videos] == ["16_0503", "15_0102", "15_0401"]
+    result = score([Spotted(video, ((10, 19, event(0, 1)),)) for video in videos])
+    micro = result.counts["micro"]
+    assert (micro.tp, micro.fp, micro.fn, result.empty) == (1, 2, 0, 2)
+
+
+def test_interval_of_the_score_draws_people_not_videos() -> None:
+    # All hits are one person's, all misses another's: a draw holds all of both, or one alone.
+    hit = Spotted(LongVideo("15_0401", Path("v"), 30.0, (record(10, 19),)), ((10, 19, event(0, 1)),))
+    missed = Spotted(LongVideo("16_0401", Path("v"), 30.0, (record(10, 19),)), ())
+    estimate = score([hit] * 10 + [missed] * 10).f1["micro"]
+    assert (estimate.value, estimate.low, estimate.high) == (pytest.approx(2 / 3), 0.0, 1.0)
 
 
 @pytest.fixture(scope="module")

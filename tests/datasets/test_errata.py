@@ -90,6 +90,23 @@ def test_another_version_of_the_workbook_is_left_alone_and_said() -> None:
     )
 
 
+def test_a_row_more_or_less_shifts_what_stands_below() -> None:
+    # MEB's CASME II has 256 rows, row 222 among them; without it, row 237 is another clip.
+    cells = {"onset": "90", "apex": "/", "offset": "200", "aus": "4"}
+    rows = [Row(n + 2, n, cells, {}) for n in range(255)]
+    findings = Findings()
+    mended = apply_errata("casme2", rows, TABLE, findings)
+    assert mended[237].cells["apex"] == "/"
+    assert mended[203].cells["apex"] == "103"
+    assert "3 errata not applied: they are of a version with 256 rows, this one has 255" in str(
+        findings.problems[0]
+    )
+    assert (
+        apply_errata("casme2", [*rows, Row(257, 255, cells, {})], TABLE, Findings())[237].cells["apex"]
+        == "153"
+    )
+
+
 def test_a_row_that_the_correction_does_not_fit_is_left_alone_and_said() -> None:
     # SAMM's row 56 ends at 5739; here another clip stands there, thousands of frames away.
     row = Row(71, 56, {"onset": "100", "apex": "120", "offset": "150", "aus": "4"}, {})

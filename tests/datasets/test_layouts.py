@@ -140,6 +140,17 @@ def test_smic_e_counts_from_the_clips_first_frame(absolute: bool, tmp_path: Path
     assert [r.label for r in dataset.records] == ["positive", "surprise"]
 
 
+def test_smic_e_numbered_anew_though_the_tables_numbers_fit_too(tmp_path: Path) -> None:
+    # Frames 1..600 hold 300..330 as well, but the recording's number 250 is the clip's first frame.
+    header = ("Subject", "Filename", "OnsetF", "OffsetF", "FirstF", "LastF", "Emotion")
+    row = ("s03", "s03_ne_01", 300, 330, 250, 849, "negative")
+    miniature.workbook(tmp_path / "SMIC-HS-E_annotation.xlsx", Sheet1=[header, row])
+    base = tmp_path / "SMIC-E_raw image" / "HS_long" / "SMIC-HS-E" / "HS" / "s3"
+    miniature.frames(base / "s3_ne_01", range(1, 601), "image{:06d}.jpg")  # zeros come and go
+    (found,) = load("smic-e-hs", tmp_path).whole()
+    assert (found.onset, found.offset, found.first_frame) == (51, 81, 1)
+
+
 def test_samm(tmp_path: Path) -> None:
     dataset = load("samm", miniature.samm(tmp_path))
     assert brief(dataset) == [

@@ -96,3 +96,14 @@ def test_long_lists_are_cut_unless_all(tmp_path: Path, capsys: pytest.CaptureFix
 def test_every_dataset_can_be_examined(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--dataset", name, "--root", miniature.MINIATURES[name](tmp_path), "--partial") == 0
     assert "usable:" in capsys.readouterr().out
+
+
+def test_own_clips_are_counted_like_the_published_ones(tmp_path: Path) -> None:
+    root = miniature.folder(tmp_path)
+    with (root / "clips.csv").open("a", encoding="utf-8") as file:
+        file.write("anna,anna/one,8,,400,happiness,12,100\nanna,anna/one,7,99,9,happiness,12,100\n")
+    (root / "anna" / "one" / "img6.jpg").unlink()
+    said = lines("folder", root)
+    assert said["frames missing inside a clip"] == ("1", False)
+    assert said["apex outside onset..offset"] == ("1", False), "an offset outside the frames is no apex"
+    assert said["rows read"] == ("1 of 3", False)
