@@ -41,6 +41,7 @@ def add(kinds: Kinds) -> None:
     )
     sizes.add_argument("--part", choices=("tune", "val"), default="tune", help="whose clips; rules use tune")
     sizes.add_argument("--engine", default="auto", help="super-resolution engine, by name")
+    sizes.add_argument("--sizes", type=float, nargs="+", default=SIZES, help="face widths, px of the frame")
     sizes.add_argument("--fps", type=float, default=30.0)
     sizes.add_argument("--seconds", type=float, default=96.0, help="of clips for each size")
     sizes.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
@@ -52,10 +53,10 @@ def evaluate(args: argparse.Namespace) -> None:
     settings = Settings(engine=args.engine, assets=args.assets, threads=1)
     engine = pick_networks(settings_of_way("LR 32, SR", settings)).super_resolver.name
     parts = [f"SR is `{engine}`."]
-    parts.append(_motion_lines(motion_by_size(_faces(args, store), SIZES, _upscalers(settings))))
+    parts.append(_motion_lines(motion_by_size(_faces(args, store), tuple(args.sizes), _upscalers(settings))))
     _write(parts, args.out)  # the other half takes minutes
     material = Material(args.data, args.cache, settings, store)
-    clips = {px: list(material.clips(args.part, args.fps, args.seconds, face_px=(px, px))) for px in SIZES}
+    clips = {px: list(material.clips(args.part, args.fps, args.seconds, face_px=(px, px))) for px in args.sizes}
     parts.append(_spotting_lines({way: _count(way, clips, settings) for way in WAYS}, clips))
     _write(parts, args.out)
 
