@@ -15,7 +15,7 @@ from stream_mer.core.vetoes import DEFAULT, VETOES
 from stream_mer.runtime.calibration import OperatingPoint
 from stream_mer.types import ArrayF64
 
-RATES = (0.5, 1.0, 2.0, 5.0, 10.0)
+RATES = (0.5, 1.0, 1.5, 2.0, 5.0, 10.0)
 """False alarms a minute whose thresholds are kept."""
 TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(5.0), 158))
 

@@ -22,6 +22,8 @@ REPORT_NS = 70_000_000
 loses to it. With the 80 ms by which spotter and extents may move an offset forward, that is 150 ms."""
 SAME_EVENT = 0.3
 """Share of an event that may lie before the end of the one before it; more, and it is the same one."""
+MOST_ENDS = 256
+"""Faces whose last event is remembered: many more than one picture holds, few enough for weeks."""
 FLOOR = 0.3
 """Candidates below this probability are not even looked at."""
 
@@ -60,7 +62,7 @@ class CandidateFinder:
         floor: float = FLOOR,
         baseline: EvidenceBaseline | None = None,
     ) -> None:
-        settings = SpotterSettings(floor, min_ns, max_ns, look_ahead_ns + REPORT_NS)
+        settings = SpotterSettings(floor, min_ns, max_ns, look_ahead_ns + REPORT_NS, margin_ns=look_ahead_ns)
         self._spotter = Spotter(settings, source)
         self._baseline = baseline or EvidenceBaseline()
         self._memory = FaceMemory()
@@ -127,7 +129,10 @@ class Judge:
         """The event, beginning where the one before it ended, or later, with its id."""
         key = (event.track_id, event.epoch)
         onset = max(event.onset_ns, min(self._ends.get(key, 0), event.offset_ns - 2))
+        self._ends.pop(key, None)
         self._ends[key] = event.offset_ns
+        if len(self._ends) > MOST_ENDS:
+            del self._ends[next(iter(self._ends))]
         begun = replace(event, onset_ns=onset, apex_ns=max(onset, event.apex_ns))
         return identified(begun, self.digest)
 

@@ -34,7 +34,8 @@ class SpotterSettings:
     """When a score becomes a candidate.
 
     ``floor`` is the probability below which nothing is looked at. ``hold_ns`` is how long after a score's
-    offset it is decided; a stronger one that overlaps it and comes later is lost to it.
+    offset it is decided; a stronger one that overlaps it and comes later is lost to it. ``margin_ns`` is how
+    near a stronger score may come: its event must not lie in the pictures that show this one's rest.
     """
 
     floor: float
@@ -42,6 +43,7 @@ class SpotterSettings:
     max_ns: int
     hold_ns: int
     rearm: float = REARM
+    margin_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ class Spotter:
             lane = self._lanes.setdefault((score.track_id, score.segment, score.epoch), _Lane())
             p = score.event_probability
             lane.course[score.centre_ns] = max(p, lane.course.get(score.centre_ns, 0.0))
-            if p >= self.settings.floor and not any(_overlap(score, w) for w in lane.winners):
+            if p >= self.settings.floor and not any(self._near(score, w) for w in lane.winners):
                 lane.pending.append(score)
         found = self._decide(now_ns - self.settings.hold_ns)
         for key, lane in list(self._lanes.items()):
@@ -94,9 +96,9 @@ class Spotter:
         """Candidates of all winners whose offset lies before ``before_ns`` (None: all), in time order."""
         events: list[Event] = []
         for lane in self._lanes.values():
-            while (winner := _winner(lane.pending, before_ns)) is not None:
+            while (winner := self._winner(lane.pending, before_ns)) is not None:
                 taken = [s for s in lane.pending if _overlap(s, winner)]
-                lane.pending = [s for s in lane.pending if not _overlap(s, winner)]
+                lane.pending = [s for s in lane.pending if not self._near(s, winner)]
                 if self._rearmed(lane, winner):
                     events.append(self._event(winner, taken))
                     lane.winners.append(winner)
@@ -112,6 +114,20 @@ class Spotter:
             if dip > self.settings.rearm * min(winner.event_probability, score.event_probability):
                 return False
         return True
+
+    def _near(self, score: Score, winner: Score) -> bool:
+        margin = self.settings.margin_ns
+        return _onset(score) - margin < _offset(winner) and _onset(winner) - margin < _offset(score)
+
+    def _winner(self, pending: list[Score], before_ns: int | None) -> Score | None:
+        """The strongest decided score to which no stronger one, decided or not, comes near."""
+        for score in sorted(pending, key=lambda s: (-s.event_probability, s.centre_ns, s.duration_ns)):
+            if before_ns is not None and _offset(score) > before_ns:
+                continue
+            stronger = (s for s in pending if s.event_probability > score.event_probability)
+            if not any(self._near(score, s) for s in stronger):
+                return score
+        return None
 
     def _event(self, best: Score, members: list[Score]) -> Event:
         span = (_onset(best), _offset(best))
@@ -162,14 +178,3 @@ def _span(score: Score) -> tuple[int, int, int]:
 
 def _overlap(a: Score, b: Score) -> bool:
     return _onset(a) < _offset(b) and _onset(b) < _offset(a)
-
-
-def _winner(pending: list[Score], before_ns: int | None) -> Score | None:
-    """The strongest decided score that no stronger one, decided or not, overlaps."""
-    for score in sorted(pending, key=lambda s: (-s.event_probability, s.centre_ns, s.duration_ns)):
-        if before_ns is not None and _offset(score) > before_ns:
-            continue
-        stronger = (s for s in pending if s.event_probability > score.event_probability)
-        if not any(_overlap(score, s) for s in stronger):
-            return score
-    return None

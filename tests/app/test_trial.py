@@ -112,7 +112,7 @@ def candidate(onset_ms: int, p: float, label: int = 0, signals: Signals = QUIET)
 
 
 def trial(found: list[Candidate], true: list[TrueEvent], person: str = "a", minutes: float = 0.5) -> Trial:
-    return Trial("v", person, minutes, 1.0, tuple(true), tuple(found))
+    return Trial("v", person, minutes, 1.0, tuple(true), tuple(found), ("blink",))
 
 
 ONE = trial(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_mer.core.decision import Candidate, CandidateFinder, Judge
+from stream_mer.core.decision import MOST_ENDS, Candidate, CandidateFinder, Judge
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.signals import EYES, MOUTH, Signals, measure_signals
 from stream_mer.core.vetoes import DEFAULT, VETOES, VetoLimits, veto
@@ -183,6 +183,13 @@ def test_what_overlaps_the_event_before_too_far_is_the_same_event() -> None:
     assert rejected == ()
 
 
+def test_people_who_come_and_go_for_weeks_are_not_all_remembered() -> None:
+    judge = Judge(0.5, "d")
+    for person in range(2 * MOST_ENDS):
+        judge.judge([Candidate(event(track=person), None, 0), Candidate(event(track=0), None, 0)])
+    assert len(judge._ends) == MOST_ENDS
+
+
 def test_events_of_one_track_do_not_overlap_but_rejected_ones_take_no_room() -> None:
     rows = [Candidate(event(0.9, t * MS), None, 0) for t in (1000, 1130)]
     (first, second), _ = Judge(0.5, "d").judge(rows)
@@ -190,7 +197,7 @@ def test_events_of_one_track_do_not_overlap_but_rejected_ones_take_no_room() -> 
     assert second.onset_ns <= second.apex_ns < second.offset_ns
     blinking = replace(QUIET, eyes=200.0)
     rows[0] = Candidate(event(0.9), blinking, 0)
-    (only,), _ = Judge(0.5, "d").judge(rows)
+    (only,), _ = Judge(0.5, "d", ("blink",)).judge(rows)
     assert only.onset_ns == 1130 * MS
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,6 +110,14 @@ def test_peaks_far_apart_need_no_dip() -> None:
     steady = [score(t, 0.7) for t in range(300, 901, 20)]
     found = run([*steady, score(320, 0.9), score(880, 0.8)], CLOSE)
     assert {round(e.probability, 1) for e in found} >= {0.9, 0.8}
+
+
+def test_a_weak_neighbour_that_would_take_the_event_for_its_rest_is_suppressed() -> None:
+    wide = replace(CLOSE, margin_ns=80 * MS)
+    pair = [score(300, 0.9), score(460, 0.6)]
+    assert len(run(pair, CLOSE)) == 2
+    assert [round(e.probability, 1) for e in run(pair, wide)] == [0.9]
+    assert len(run([score(300, 0.9), score(500, 0.6)], wide)) == 2
 
 
 def test_what_comes_after_the_decision_cannot_revive_the_same_event() -> None:
