@@ -20,12 +20,15 @@ from pathlib import Path
 
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
+from soak_figures import Scrape, first_result_after, growth, process_figures, quantile
 
 CAMERAS_PROGRAM = Path(__file__).resolve().parents[1] / "tests" / "capture" / "rtsp_cameras.py"
 SCRAPE_S = 0.25
-WARM_SHARE = 0.3
-"""The first part of a run is not judged for growth: caches fill."""
-Scrape = dict[str, dict[str, float]]
+WARM_S = 180.0
+"""The first minutes are not judged for growth: caches fill. Of shorter runs, the first half."""
+MOST_MB_H = 60.0
+"""Growth beyond this, and beyond twice the slope's own uncertainty, is a leak. A ten-minute run cannot
+tell less from memory's own ups and downs."""
 
 
 def scrape(url: str) -> tuple[Scrape, dict[str, dict[str, float]]]:
@@ -44,24 +47,6 @@ def scrape(url: str) -> tuple[Scrape, dict[str, dict[str, float]]]:
             elif sample.name == "stream_mer_overload_level":
                 counts[""]["level"] = sample.value
     return counts, latency
-
-
-def quantile(buckets: dict[str, float], share: float) -> float:
-    """Upper estimate of a quantile from cumulative buckets, s, linear inside a bucket."""
-    bounds = sorted((float(le), count) for le, count in buckets.items())
-    wanted, below, start = share * bounds[-1][1], 0.0, 0.0
-    for bound, count in bounds:
-        if count >= wanted:
-            return start + (bound - start) * (wanted - below) / max(1.0, count - below)
-        below, start = count, bound
-    return start
-
-
-def process_figures(pid: int) -> tuple[float, int, int]:
-    """Resident MB, threads and open descriptors of a process (Linux)."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), descriptors
 
 
 def main() -> int:
@@ -117,8 +102,8 @@ def judge(service: subprocess.Popen[str], cameras: subprocess.Popen[str], second
 def report(history, faults, figures, broken, level, latency) -> int:  # type: ignore[no-untyped-def]
     """Print the figures; 1 if a promise was broken."""
     table = np.array(figures)
-    late = table[table[:, 0] > table[0, 0] + WARM_SHARE * (table[-1, 0] - table[0, 0])]
-    slope = np.polyfit((late[:, 0] - late[0, 0]) / 3600, late[:, 1], 1)[0]
+    late = table[table[:, 0] > table[0, 0] + min(WARM_S, (table[-1, 0] - table[0, 0]) / 2)]
+    slope, error = growth((late[:, 0] - late[0, 0]) / 3600, late[:, 1])
     all_returns = [first_result_after(history, f"{fault['camera']:.0f}", fault["back"]) for fault in faults]
     returns = [r for r in all_returns if r is not None] or [float("nan")]
     half, p95 = np.median(returns), float(np.percentile(returns, 95))
@@ -127,22 +112,16 @@ def report(history, faults, figures, broken, level, latency) -> int:  # type: ig
         shares = "/".join(f"{quantile(latency[name], q) * 1e3:.0f}" for q in (0.5, 0.95, 0.99))
         counted = ", ".join(f"{key} {value:.0f}" for key, value in sorted(c.items()))
         print(f"camera {name}: {counted}; capture to result p50/p95/p99 {shares} ms")
-    print(f"memory {late[0, 1]:.0f} -> {late[-1, 1]:.0f} MB, {slope:+.1f} MB/h")
+    minutes = (table[:, 0] - table[0, 0]) // 60
+    course = "/".join(f"{np.median(table[minutes == m, 1]):.0f}" for m in np.unique(minutes))
+    print(f"memory {course} MB (median of each minute), {slope:+.0f} +- {error:.0f} MB/h after the warm-up")
     ends = [(int(np.median(part[:, 2])), int(np.median(part[:, 3]))) for part in (late[:20], late[-20:])]
     print(f"threads {ends[0][0]} -> {ends[1][0]}, descriptors {ends[0][1]} -> {ends[1][1]}")
     print(
         f"faults {len(faults)}, came back {len(returns)}, first result after {half:.2f}/{p95:.2f} s (p50/p95)"
     )
-    return int(broken > 0 or p95 > 3 or ends[1][0] > ends[0][0] + 2 or ends[1][1] > ends[0][1] + 4)
-
-
-def first_result_after(history: list[tuple[float, Scrape]], camera: str, back: float) -> float | None:
-    """Time from a camera's return to its next result as seen by the scrapes; None if the run ended."""
-    before = [c[camera]["processed"] for at, c in history if at <= back]
-    for at, counts in history:
-        if at > back and before and counts[camera]["processed"] > before[-1]:
-            return at - back
-    return None
+    grows = slope > MOST_MB_H + 2 * error
+    return int(grows or broken > 0 or p95 > 3 or ends[1][0] > ends[0][0] + 2 or ends[1][1] > ends[0][1] + 4)
 
 
 if __name__ == "__main__":

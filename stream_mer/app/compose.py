@@ -184,7 +184,7 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
         fps_nominal=info.fps_nominal if info else None,
         fps_effective=round(tally.fps, 3),
         coverage=round(tally.coverage, 4),
-        tracks=len(tally.track_ids),
+        tracks=tally.tracks,
         events=tally.events,
         throughput_fps=round(tally.frames / wall_s, 2) if wall_s > 0 else 0.0,
         stages={name: p for name, times in list(progress.times.items()) if (p := times.percentiles())},

@@ -106,10 +106,11 @@ def _summary(
     tally, names = Tally(), Names()
     losses: dict[str, int] = {}
     warnings: dict[str, None] = {}
+    tracks: set[int] = set()
     classified_ns = 0
     for result in results:
         ids = names.take(result)
-        tally.track_ids.update(ids[track] for track in result.tracks)
+        tracks.update(ids[track] for track in result.tracks)
         tally.frames += result.frames
         tally.add(result.streamed_ns, result.gaps, result.distances)
         classified_ns += result.classified_ns
@@ -117,7 +118,7 @@ def _summary(
             losses[cause] = losses.get(cause, 0) + count
         warnings.update(dict.fromkeys(result.warnings))
     tally.classified.add((0, classified_ns))
-    tally.events = events
+    tally.tracks, tally.events = len(tracks), events
     told = list(warnings)
     if len(told) > MOST_WARNINGS:
         told[MOST_WARNINGS:] = [f"and {len(told) - MOST_WARNINGS} more notes of this kind"]

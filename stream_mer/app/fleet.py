@@ -18,6 +18,7 @@ from stream_mer.app.camera import Camera, folder_of
 from stream_mer.app.cameras import CameraConfig, Delivery, FleetConfig
 from stream_mer.app.compose import DetectorFactory, threshold_of
 from stream_mer.app.relief import Relief, SharedNetworks
+from stream_mer.app.trimming import Trimming
 from stream_mer.core.overload import LevelChange
 from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
@@ -83,6 +84,7 @@ class Fleet:
         self.couriers = _couriers(config.deliver)
         self.networks = SharedNetworks(config.settings)
         self.relief = Relief(self.networks, self.runs, self.steps.append)
+        self._trimming = Trimming()
         look = threshold_of(config.settings, self.networks.networks)
         self.states = {
             camera.name: LiveState(camera.name, threshold=camera.settings.threshold or look)
@@ -101,6 +103,7 @@ class Fleet:
     def start(self) -> None:
         """Run every camera in threads of its own until ``stop``."""
         self.relief.start()
+        self._trimming.start()
         for thread in self._threads:
             thread.start()
 
@@ -124,6 +127,7 @@ class Fleet:
     def close(self) -> None:
         """Close what the cameras shared, when they have ended."""
         self.relief.close()
+        self._trimming.close()
         self.networks.close()
         for courier in self.couriers.values():
             courier.close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import numpy as np
 from av.error import FFmpegError
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
@@ -16,6 +17,8 @@ from stream_mer.capture.orientation import UPRIGHT, Orientation, orientation, up
 from stream_mer.errors import SourceDamaged
 from stream_mer.types import ImageU8
 
+# PyAV's stubs know the container, but not that it is made from a picture.
+_side_data = cast(Callable[[VideoFrame], Mapping[SideDataType, bytes]], SideDataContainer)
 _UNSPECIFIED_MATRIX = 2  # AVCOL_SPC_UNSPECIFIED
 _SD_HEIGHT = 576
 
@@ -65,7 +68,9 @@ class PictureReader:
 
     def _orientation(self, picture: VideoFrame, pts_ns: int) -> Orientation:
         try:
-            matrix = cast(Mapping[SideDataType, bytes], picture.side_data)[SideDataType.DISPLAYMATRIX]
+            # `picture.side_data` keeps the container in the picture, whose owner it is: a ring that holds
+            # decoded pictures, by the hundred, until Python looks for rings.
+            matrix = _side_data(picture)[SideDataType.DISPLAYMATRIX]
         except KeyError:
             return UPRIGHT
         except ValueError:  # PyAV does not know the type of some other side data

@@ -11,12 +11,18 @@ from stream_mer.core.metrics import Interval
 from stream_mer.core.windowing import GAP_FACTOR, NUDGED_NS
 from stream_mer.types import Result
 
+KEPT_SPANS = 256
+"""Intervals a new one may still touch; those before are only a length. A stream may run for weeks."""
+FORGET_FRAMES = 10_000
+"""A face not shown in so many frames has long been given up: its number will not come back."""
+
 
 @dataclass(slots=True)
 class Spans:
-    """Half-open intervals, merged as they come; memory grows with gaps, not with time."""
+    """Half-open intervals, merged as they come; memory does not grow with time."""
 
     merged: list[list[int]] = field(default_factory=list)
+    _settled: int = 0
 
     def add(self, interval: Interval) -> None:
         """Add an interval that starts roughly in time order."""
@@ -26,6 +32,9 @@ class Spans:
             index -= 1
         if index == len(self.merged):
             self.merged.append([start, stop])
+            if len(self.merged) > KEPT_SPANS:
+                old = self.merged.pop(0)
+                self._settled += old[1] - old[0]
             return
         overlapping = self.merged[index:]
         later = [span for span in overlapping if span[0] > stop]
@@ -37,7 +46,7 @@ class Spans:
     @property
     def length(self) -> int:
         """Total length covered."""
-        return sum(stop - start for start, stop in self.merged)
+        return self._settled + sum(stop - start for start, stop in self.merged)
 
 
 @dataclass(slots=True)
@@ -46,12 +55,13 @@ class Tally:
 
     frames: int = 0
     events: int = 0
-    track_ids: set[int] = field(default_factory=set)
+    tracks: int = 0
     classified: Spans = field(default_factory=Spans)
     streamed_ns: int = 0
     gaps: int = 0
     _last: tuple[int, int] | None = None
     _distances: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _shown: dict[int, int] = field(default_factory=dict)
 
     def follow(self, epoch: int, pts_ns: int) -> None:
         """Only remember the time of the frame before the first one that counts."""
@@ -76,7 +86,7 @@ class Tally:
         if result.repeated:
             return
         self.frames += 1
-        self.track_ids.update(track.track_id for track in result.tracks)
+        self._see(result)
         for score in result.scores:
             half = score.duration_ns // 2
             self.classified.add((score.centre_ns - half, score.centre_ns + half))
@@ -93,6 +103,14 @@ class Tally:
                     count, total = self._distances.get(distance // 1_000_000, (0, 0))
                     self._distances[distance // 1_000_000] = (count + 1, total + distance)
         self._last = now
+
+    def _see(self, result: Result) -> None:
+        """Count faces by their numbers, and forget numbers in the order in which they were shown last."""
+        for track in result.tracks:
+            self.tracks += self._shown.pop(track.track_id, None) is None
+            self._shown[track.track_id] = self.frames
+        while self._shown and self.frames - self._shown[next(iter(self._shown))] > FORGET_FRAMES:
+            del self._shown[next(iter(self._shown))]
 
     @property
     def usual_distance_ns(self) -> int:

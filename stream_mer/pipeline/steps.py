@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from stream_mer.core.decision import CandidateFinder, Judge
+from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.warp import sample
 from stream_mer.core.windowing import Windower
 from stream_mer.errors import EngineError
@@ -58,7 +59,7 @@ class FaceStep:
     tracker: Tracker
     wants_sr: Callable[[float, bool | None], bool]
     veil: bool = False
-    _had_sr: dict[int, bool] = field(default_factory=dict)
+    _had_sr: dict[int, tuple[bool, int]] = field(default_factory=dict)
 
     def push(self, item: Frame) -> tuple[FrameFaces]:
         """Detect if due, track, cut one LR crop (and a native picture where SR is not wanted)."""
@@ -66,13 +67,14 @@ class FaceStep:
         found = self.detector.detect(item.rgb) if due else None
         tracks = self.tracker.update(item, found)
         for track in tracks:
-            had = self._had_sr.get(track.track_id)
-            self._had_sr[track.track_id] = self.wants_sr(track.face_px, had)
+            had, _ = self._had_sr.pop(track.track_id, (None, 0))
+            self._had_sr[track.track_id] = self.wants_sr(track.face_px, had), item.index
+        self._forget(item.index)
         veiled = tuple(d.box for d in found or ()) if self.veil else ()
         return (FrameFaces(item, tuple(self._crop(item, track) for track in tracks), veiled),)
 
     def _crop(self, frame: Frame, track: FaceTrack) -> FaceCrop:
-        sr = self._had_sr[track.track_id]
+        sr, _ = self._had_sr[track.track_id]
         return FaceCrop(
             track=track,
             frame_index=frame.index,
@@ -82,6 +84,11 @@ class FaceStep:
             picture=None if sr else sample(frame.rgb, track.pose, HR_SIZE),
             sr=sr,
         )
+
+    def _forget(self, index: int) -> None:
+        """Drop faces long gone, the first to go first: a camera sees people come and go for weeks."""
+        while self._had_sr and index - next(iter(self._had_sr.values()))[1] > FORGET_FRAMES:
+            del self._had_sr[next(iter(self._had_sr))]
 
     def flush(self) -> tuple[FrameFaces, ...]:
         """Nothing is held back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import av
@@ -180,3 +181,17 @@ def test_interlaced_video_is_mentioned(tmp_path: Path) -> None:
     assert len(list(source)) == 5
     source.close()
     assert any("interlaced" in warning for warning in source.warnings)
+
+
+def test_decoded_pictures_are_freed_at_once_not_when_python_looks_for_rings(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    write_video(path, numbers(40, width=64, height=48), codec="libx264", pix_fmt="yuv420p")
+    gc.collect()
+    gc.disable()
+    try:
+        count = len(read(path))
+        held = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert count == 40
+    assert held < 8

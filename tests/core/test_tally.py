@@ -7,14 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.core.tally import Spans, Tally
-from stream_mer.types import Frame, Result, Score
+from stream_mer.core.tally import FORGET_FRAMES, KEPT_SPANS, Spans, Tally
+from stream_mer.types import Box, FaceTrack, Frame, Result, Score, Similarity
 
 PICTURE = np.zeros((2, 2, 3), np.uint8)
 
 
 def result(index: int, pts_ns: int, *, epoch: int = 0, scores: tuple[Score, ...] = ()) -> Result:
     return Result(Frame(index, pts_ns, PICTURE, epoch), (), scores=scores)
+
+
+def track(number: int) -> FaceTrack:
+    return FaceTrack(number, 0, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 60)), max_size=40))
@@ -74,3 +78,21 @@ def test_an_outage_between_epochs_is_not_streamed_time() -> None:
     for i in range(25):
         tally.push(result(25 + i, 600_000_000_000 + i * 40_000_000, epoch=1))
     assert tally.duration_s == pytest.approx(49 * 0.04, abs=0.05)
+
+
+def test_faces_are_counted_once_and_not_remembered_for_weeks() -> None:
+    tally = Tally()
+    for i in range(FORGET_FRAMES + 500):
+        shown = (track(i), track(i - 1)) if i < 400 else ()
+        tally.push(Result(Frame(i, i * 40_000_000, PICTURE, 0), shown))
+    assert tally.tracks == 401
+    assert not tally._shown
+
+
+def test_gaps_do_not_add_up_in_memory() -> None:
+    spans = Spans()
+    for i in range(20 * KEPT_SPANS):
+        spans.add((10 * i, 10 * i + 4))
+        spans.add((10 * i + 2, 10 * i + 5))
+    assert spans.length == 5 * 20 * KEPT_SPANS
+    assert len(spans.merged) <= KEPT_SPANS

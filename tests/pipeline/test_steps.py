@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_mer.core.decision import CandidateFinder, Judge
+from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.windowing import Windower
 from stream_mer.errors import EngineError
 from stream_mer.face.replay import ReplayDetector
@@ -140,6 +143,31 @@ def test_the_face_step_detects_only_when_asked_and_cuts_what_is_wanted(sr: bool)
         assert (crop.picture is None) == sr
         assert crop.sr == sr
     assert tracker.detected == [0, 3, 6]
+
+
+class Crowd:
+    """A tracker with a new face every ten frames."""
+
+    def wants_detection(self, pts_ns: int, epoch: int) -> bool:
+        return False
+
+    def update(self, frame: Frame, detections: list | None) -> tuple[FaceTrack, ...]:
+        return (replace(TRACK, track_id=frame.index // 10),)
+
+
+def test_what_faces_had_before_is_known_but_not_kept_for_weeks() -> None:
+    asked: list[bool | None] = []
+
+    def wants(face_px: float, had: bool | None) -> bool:
+        asked.append(had)
+        return False
+
+    step = FaceStep(ReplayDetector([[]], loop=True), Crowd(), wants)
+    picture = np.zeros((140, 140, 3), np.uint8)
+    for i in [*range(200), *range(FORGET_FRAMES + 150, FORGET_FRAMES + 160)]:
+        step.push(Frame(i, i, picture))
+    assert asked == [None, *[False] * 9] * 21
+    assert len(step._had_sr) == 6
 
 
 @given(st.lists(st.lists(st.floats(-50, 50), min_size=6, max_size=6), min_size=1, max_size=5))
