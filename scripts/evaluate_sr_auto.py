@@ -56,7 +56,9 @@ def evaluate(args: argparse.Namespace) -> None:
     parts.append(_motion_lines(motion_by_size(_faces(args, store), tuple(args.sizes), _upscalers(settings))))
     _write(parts, args.out)  # the other half takes minutes
     material = Material(args.data, args.cache, settings, store)
-    clips = {px: list(material.clips(args.part, args.fps, args.seconds, face_px=(px, px))) for px in args.sizes}
+    clips = {
+        px: list(material.clips(args.part, args.fps, args.seconds, face_px=(px, px))) for px in args.sizes
+    }
     parts.append(_spotting_lines({way: _count(way, clips, settings) for way in WAYS}, clips))
     _write(parts, args.out)
 
