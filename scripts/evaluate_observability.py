@@ -61,7 +61,7 @@ def evaluate(args: argparse.Namespace) -> None:
     unseen, hidden = int(found[~shown].sum()), int(there[~shown].sum())
     lines += [
         "",
-        f"{int(there.sum())} events; {unseen} of {hidden} found where it abstains.",
+        f"{int(there.sum())} events; {unseen} of {hidden} too short to be looked for were found all the same.",
     ]
     (args.out / "observability.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
