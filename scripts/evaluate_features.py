@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,12 +22,20 @@ from stream_mer.core.protocol import (
 )
 from stream_mer.core.splits import leave_one_out
 from stream_mer.datasets.catalogue import load
-from stream_mer.datasets.composite import CD6ME_UNITS, TO_CLASS, cd6me, megc2019, units_of
+from stream_mer.datasets.composite import (
+    CD6ME_SETS,
+    CD6ME_UNITS,
+    COMPOSITE_SETS,
+    TO_CLASS,
+    cd6me,
+    megc2019,
+    units_of,
+)
 from stream_mer.datasets.findings import Dataset
 from stream_mer.datasets.records import ClipRecord
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, SourceError
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.training.paper_study import FaceClip
+from stream_mer.training.paper_study import FaceClip, require_people
 from stream_mer.training.svm import FEATURES, gram, grey, svm_folds
 from stream_mer.types import ArrayF64
 
@@ -54,14 +63,17 @@ def evaluate(args: argparse.Namespace) -> None:
     sets = dict(_loaded(word) for word in args.set)
     detectors = DetectorFactory(Settings(assets=args.assets), AssetStore(args.assets))
     if args.protocol == "cd6me":
-        leave_dataset_out(*_cut(cd6me(sets)[0], detectors))
+        clips, kept = _cut(cd6me(sets)[0], detectors)
+        if set(sets) != set(CD6ME_SETS):
+            print(f"- {len(sets)} of the six sets: not CD6ME's own figure")
+        leave_dataset_out(clips, kept)
         return
     if args.protocol == "composite":
         samples, remarks = megc2019(sets)
         print("".join(f"- {remark}\n" for remark in remarks))
         records = [sample.record for sample in samples]
         clips, kept = _cut(records, detectors)
-        leave_subject_out(clips, [TO_CLASS[r.dataset][r.label] for r in kept], _people(kept))
+        leave_subject_out(clips, [TO_CLASS[r.dataset][r.label] for r in kept], _people(kept), COMPOSITE_SETS)
         return
     for dataset in sets.values():
         print(f"\n{dataset.name}")
@@ -70,8 +82,11 @@ def evaluate(args: argparse.Namespace) -> None:
         leave_subject_out(clips, [names.index(record.label) for record in kept], _people(kept))
 
 
-def leave_subject_out(clips: list[FaceClip], classes: list[int], people: list[str]) -> None:
-    """Pooled figures over all people, and what choosing by the test would give, labelled."""
+def leave_subject_out(
+    clips: list[FaceClip], classes: list[int], people: list[str], sets: Sequence[str] = ()
+) -> None:
+    """Pooled figures over all people, then over each of some sets, and what choosing by the test gives."""
+    require_people(clips, 2)
     labels, count = np.array(classes, np.intp), max(classes) + 1
     print("| feature | accuracy | UF1 | UAR | LEAKED, no result: UF1 |\n|---|---|---|---|---|")
     for name in FEATURES:
@@ -81,12 +96,18 @@ def leave_subject_out(clips: list[FaceClip], classes: list[int], people: list[st
         interval = bootstrap(lambda i, s=said: class_figures(labels[i], s[i], count).uf1, people)  # type: ignore[misc]
         gained = class_figures(labels, leaked, count).uf1
         print(f"| {name} | {found.accuracy:.3f} | {interval} | {found.uar:.3f} | {gained:.3f} |")
+        for part in sets:
+            own = np.array([i for i, clip in enumerate(clips) if clip.dataset == part], np.intp)
+            found = class_figures(labels[own], said[own], count)
+            print(f"| {name}, {part} | {found.accuracy:.3f} | {found.uf1:.3f} | {found.uar:.3f} | |")
     print(f"\n{len(labels)} clips of {len(set(people))} people")
 
 
 def leave_dataset_out(clips: list[FaceClip], kept: list[ClipRecord]) -> None:
     """Twelve action units, each by its own SVM; every dataset tested by the others. Macro F1 in %."""
     units, people, groups = units_of(kept), _people(kept), [record.dataset for record in kept]
+    if len(set(groups)) < 2:
+        raise SourceError(f"only clips of {groups[0]} gave faces\nleaving one dataset out needs two of them")
     splits = leave_one_out(groups)
     heads = " | ".join(split.name for split in splits)
     print(f"| feature | {heads} | mean |\n|---|{'---|' * (len(splits) + 1)}")

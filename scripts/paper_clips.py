@@ -9,13 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stream_mer.app.clip_frames import read_clip
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.portraits import Portrait, astronaut, read_portraits
-from stream_mer.capture.pictures import read_picture, write_picture
+from stream_mer.capture.pictures import write_picture
 from stream_mer.core.geometry import pose_from_keypoints
 from stream_mer.core.warp import sample
 from stream_mer.datasets.findings import Dataset
-from stream_mer.datasets.records import ClipRecord, frame_files
+from stream_mer.datasets.records import ClipRecord
 from stream_mer.errors import SourceError
 from stream_mer.synth.action_units import CLASS_ACTION_UNITS
 from stream_mer.synth.clip import iterate_clip
@@ -57,17 +58,16 @@ def cut_clips(
     Raises:
         SourceError: not one of them did.
     """
-    clips, kept, lost = [], [], []
-    detector, size = None, (0, 0)
+    clips, kept, lost, detector, size = [], [], [], None, (0, 0)
     try:
         for number, record in enumerate(records):
             say(f"{record.dataset}: faces {number + 1} of {len(records)}")
-            files = frame_files(record.path)
-            inside = [n for n in files if record.onset <= n <= record.offset]
-            chosen = [inside[round(k)] for k in np.linspace(0, len(inside) - 1, FRAMES)] if inside else []
-            read = (read_picture(files[n]) for n in chosen)
-            frames = [frame for frame in read if frame is not None]
             where = f"{record.dataset} {record.subject}/{record.clip}, frames {record.onset}..{record.offset}"
+            try:
+                frames = read_clip(record, FRAMES)
+            except SourceError as error:
+                lost.append(f"{where}: {str(error).splitlines()[0]}")
+                continue
             if len(frames) < FRAMES:
                 lost.append(f"{where}: missing, or no pictures")
                 continue

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stream_mer import load_super_resolver
+from stream_mer.core.splits import Split
 from stream_mer.training.paper_study import FaceClip, Upscale, frame_splits
 from stream_mer.training.sr_config import load_run
 from stream_mer.training.sr_data import PACK_SIZE, Pack, Portrait, held_out
@@ -27,7 +28,7 @@ def resolver(
     if args.train_sr is not None:
         return trained_upscaler(args.train_sr, args.steps, clips, args.out / f"{name}-sr", args.seed)
     engine = stack.enter_context(load_super_resolver(args.engine))
-    return engine.upscale, f"`{engine.name}` as shipped, trained on open portraits (none of these people)"
+    return engine.upscale, f"`{engine.name}` as shipped; whom it was trained on is in its model card"
 
 
 def trained_upscaler(
@@ -58,8 +59,7 @@ def trained_upscaler(
 
 def training_pack(clips: Sequence[FaceClip], seed: int) -> Pack:
     """The training people's faces; one of them only measures, under a name that is held out."""
-    disjoint = frame_splits(clips, seed)[1]
-    owner = [clip for clip in clips for _ in clip.faces]
+    disjoint, owner = _disjoint(clips, seed)
     faces = [face for clip in clips for face in clip.faces]
     people = list(dict.fromkeys(owner[i].subject for i in disjoint.train))
     margin = (PACK_SIZE - faces[0].shape[0]) // 2
@@ -69,6 +69,19 @@ def training_pack(clips: Sequence[FaceClip], seed: int) -> Pack:
         pictures.append(np.pad(faces[i], ((margin, margin), (margin, margin), (0, 0)), mode="reflect"))
         portraits.append(Portrait(f"{person}/{i}", person, SOURCE, "train"))
     return Pack(np.stack(pictures).astype(np.uint8), tuple(portraits))
+
+
+def trained_on(args: argparse.Namespace, clips: Sequence[FaceClip]) -> frozenset[str]:
+    """The people whose pictures a resolver trained here has seen; nobody's, where the shipped one serves."""
+    if args.train_sr is None:
+        return frozenset()
+    disjoint, owner = _disjoint(clips, args.seed)
+    return frozenset(owner[i].subject for i in disjoint.train)
+
+
+def _disjoint(clips: Sequence[FaceClip], seed: int) -> tuple[Split, list[FaceClip]]:
+    """The subject-disjoint split of the frames, and whose clip each frame is of."""
+    return frame_splits(clips, seed)[1], [clip for clip in clips for _ in clip.faces]
 
 
 def _named(subject: str, held: bool) -> str:

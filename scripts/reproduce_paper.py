@@ -20,7 +20,7 @@ from pathlib import Path
 
 import paper_clips
 import torch
-from paper_engine import resolver
+from paper_engine import resolver, trained_on
 
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.config import Settings
@@ -38,6 +38,7 @@ from stream_mer.training.paper_study import (
     make_views,
     picture_quality,
     recognise,
+    require_people,
     svm_table,
 )
 from stream_mer.training.svm import FEATURES
@@ -59,7 +60,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--clips-each", type=int, default=2, help="with --synthetic: per person and class")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
-    parser.add_argument("--engine", default="auto", help="super-resolution engine by name")
+    parser.add_argument("--engine", default="rrdb-light-x4", help="super-resolution engine by name")
     parser.add_argument(
         "--train-sr", type=Path, metavar="TOML", help="train this network on the training people"
     )
@@ -74,8 +75,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the report; 0, or the exit code of the error."""
-    args = parse(arguments)
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads((args := parse(arguments)).threads)
     try:
         with ExitStack() as stack:
             path = reproduce(args, stack)
@@ -91,6 +91,8 @@ def reproduce(args: argparse.Namespace, stack: ExitStack) -> Path:
     given = {SETS[name]: getattr(args, name) for name in SETS if getattr(args, name)}
     if bool(given) == args.synthetic:
         raise ConfigError("give --casme2 PATH (or --smic, --samm), or --synthetic\nnot both, and not neither")
+    if args.subhs and "smic-hs" not in given:
+        raise ConfigError("--subhs is a list of SMIC's clips\ngive --smic PATH, too")
     notes: list[str] = []
     if args.synthetic:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -102,6 +104,8 @@ def reproduce(args: argparse.Namespace, stack: ExitStack) -> Path:
         try:
             sets["smic-subhs"] = load("smic-subhs", given["smic-hs"], clip_list=args.subhs)
         except ConfigError as error:
+            if args.subhs:
+                raise
             notes.append(f"no SMIC-subHS: {str(error).splitlines()[0]}")
     detectors = DetectorFactory(Settings(assets=args.assets), AssetStore(args.assets))
     studies, engine = [], ""
@@ -109,12 +113,13 @@ def reproduce(args: argparse.Namespace, stack: ExitStack) -> Path:
         clips, _, lost = paper_clips.cut_clips(paper_clips.wanted(dataset), detectors, say)
         notes += [f"left out: {problem.what} ({name}, row {problem.row})" for problem in dataset.left_out]
         notes += [f"left out: {line}" for line in lost]
+        require_people(clips, 3)  # one for each part of 70/20/10
         upscale, engine = resolver(args, name, clips, stack)
         views = make_views(clips, upscale, args.seed)
         say(f"{name}: PSNR, SSIM, MSE")
         quality = picture_quality(clips, views, frame_splits(clips, args.seed))
-        run = CnnRun(epochs=args.epochs, seed=args.seed)
-        table, dealt = recognise(clips, views, (*FEATURES, CNN), run, say)
+        run, seen = CnnRun(epochs=args.epochs, seed=args.seed), trained_on(args, clips)
+        table, dealt = recognise(clips, views, (*FEATURES, CNN), run, say, seen)
         shown = "synthetic" if args.synthetic else name
         studies.append(Study(shown, tuple(clips), views, tuple(quality), tuple(table), tuple(dealt)))
     pooled, remarks = composite(sets, args, detectors, stack) if set(SETS.values()) <= set(sets) else ([], [])
@@ -131,8 +136,9 @@ def composite(
     clips, _, lost = paper_clips.cut_clips([sample.record for sample in samples], detectors, say)
     upscale, _ = resolver(args, "composite", clips, stack)
     classes = [TO_CLASS[clip.dataset][clip.label] for clip in clips]
-    people = [f"{clip.dataset}/{clip.subject}" for clip in clips]
-    return svm_table(make_views(clips, upscale, args.seed), classes, people), [*remarks, *lost]
+    people, seen = [f"{clip.dataset}/{clip.subject}" for clip in clips], trained_on(args, clips)
+    known = {f"{clip.dataset}/{clip.subject}" for clip in clips if clip.subject in seen}
+    return svm_table(make_views(clips, upscale, args.seed), classes, people, known), remarks + lost
 
 
 def say(line: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from stream_mer.core.protocol import (
     leaked_predictions,
 )
 from stream_mer.core.splits import Split, frame_random, leave_one_out, subject_disjoint
+from stream_mer.errors import SourceError
 from stream_mer.training.clip_cnn import CnnRun, clip_samples, cnn_folds
 from stream_mer.training.sr_evaluate import BASELINES, quality
 from stream_mer.training.svm import FEATURES, gram, grey, svm_folds
@@ -44,11 +45,29 @@ class FaceClip:
     dataset: str = ""
 
 
+def distinct(clip: ImageU8) -> list[int]:
+    """Positions of the frames that do not repeat the one before, as frames of short clips do.
+
+    Dealt at random, a frame and its copy would lie in training and test: more than even the paper's leak.
+    """
+    return [0, *(k for k in range(1, len(clip)) if not np.array_equal(clip[k], clip[k - 1]))]
+
+
 @dataclass(frozen=True, slots=True)
 class Views:
     """Every clip in every view: name -> one ``(T, S, S, 3)`` array a clip."""
 
     of: Mapping[str, list[ImageU8]]
+
+
+def require_people(clips: Sequence[FaceClip], least: int) -> None:
+    """Raise ``SourceError`` unless the clips are of so many people, and of two classes or more."""
+    people, labels = {(clip.dataset, clip.subject) for clip in clips}, {clip.label for clip in clips}
+    if len(people) < least or len(labels) < 2:
+        raise SourceError(
+            f"{len(clips)} clips of {len(people)} people, labelled {', '.join(sorted(labels))}\n"
+            f"{least} people and 2 classes are needed at least; examine the dataset: evaluate.py doctor"
+        )
 
 
 def make_views(clips: Sequence[FaceClip], upscale: Upscale, seed: int = 0) -> Views:
@@ -104,19 +123,33 @@ def picture_quality(clips: Sequence[FaceClip], views: Views, splits: Sequence[Sp
 
 def frame_splits(clips: Sequence[FaceClip], seed: int = 0) -> list[Split]:
     """The paper's 70/20/10 of frames as printed, and with every person on one side only."""
-    people = [clip.subject for clip in clips for _ in clip.faces]
-    return [frame_random(len(people), seed), subject_disjoint(people, seed)]
+    starts = np.cumsum([0, *(len(clip.faces) for clip in clips)])
+    at = [int(start) + k for start, clip in zip(starts, clips, strict=False) for k in distinct(clip.faces)]
+    people = [clip.subject for clip in clips for _ in distinct(clip.faces)]
+
+    def of_frames(part: Sequence[int]) -> tuple[int, ...]:
+        return tuple(at[i] for i in part)
+
+    return [
+        Split(s.name, of_frames(s.train), of_frames(s.test), of_frames(s.validation))
+        for s in (frame_random(len(people), seed), subject_disjoint(people, seed))
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """One method on one view under leave-one-subject-out."""
+    """One method on one view under leave-one-subject-out.
+
+    ``unseen``: the honest figures of the people alone whom a super-resolver trained here never saw; None
+    where none was.
+    """
 
     method: str
     view: str
     honest: ClassFigures
     uf1: Estimate
     leaked: ClassFigures
+    unseen: ClassFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +163,12 @@ class Dealt:
 
 
 def recognise(
-    clips: Sequence[FaceClip], views: Views, methods: Sequence[str], run: CnnRun, say: Callable[[str], None]
+    clips: Sequence[FaceClip],
+    views: Views,
+    methods: Sequence[str],
+    run: CnnRun,
+    say: Callable[[str], None],
+    trained_on: Collection[str] = (),
 ) -> tuple[list[Recognition], list[Dealt]]:
     """Every method on every view: leave-one-subject-out, and accuracy under both kinds of 70/20/10.
 
@@ -138,6 +176,7 @@ def recognise(
         methods: some of ``FEATURES`` and ``CNN``.
         run: how the network is trained.
         say: told what is being done.
+        trained_on: the subjects whose pictures the super-resolver was trained on.
     """
     names = sorted({clip.label for clip in clips})
     labels = np.array([names.index(clip.label) for clip in clips], np.intp)
@@ -150,12 +189,14 @@ def recognise(
                 folds, parts = _cnn(views.of[view], labels, subjects, len(names), run)
             else:
                 folds, parts = _svm(method, views.of[view], labels, subjects, run.seed)
-            table.append(_judged(method, view, folds, labels, subjects, len(names)))
+            table.append(_judged(method, view, folds, labels, subjects, len(names), trained_on))
             dealt.append(Dealt(method, view, *(parts[name] for name in ("frame-random", "subject-disjoint"))))
     return table, dealt
 
 
-def svm_table(views: Views, labels: Sequence[int], subjects: Sequence[str]) -> list[Recognition]:
+def svm_table(
+    views: Views, labels: Sequence[int], subjects: Sequence[str], trained_on: Collection[str] = ()
+) -> list[Recognition]:
     """Only leave-one-subject-out, only the SVMs, with labels given (the composite of MEGC 2019)."""
     classes, known = max(labels) + 1, np.array(labels, np.intp)
     rows = []
@@ -163,14 +204,21 @@ def svm_table(views: Views, labels: Sequence[int], subjects: Sequence[str]) -> l
         for view in VIEWS:
             kernel = gram(np.stack([FEATURES[method](grey(clip)) for clip in views.of[view]]))
             folds = svm_folds(kernel, known, subjects, leave_one_out(subjects))
-            rows.append(_judged(method, view, folds, known, subjects, classes))
+            rows.append(_judged(method, view, folds, known, subjects, classes, trained_on))
     return rows
 
 
 def _judged(
-    method: str, view: str, folds: Sequence[Fold], labels: Labels, subjects: Sequence[str], classes: int
+    method: str,
+    view: str,
+    folds: Sequence[Fold],
+    labels: Labels,
+    subjects: Sequence[str],
+    classes: int,
+    trained_on: Collection[str],
 ) -> Recognition:
     honest, leaked = honest_predictions(folds, len(labels)), leaked_predictions(folds, labels)
+    apart = np.array([i for i, who in enumerate(subjects) if who not in trained_on], np.intp)
     interval = bootstrap(lambda i: class_figures(labels[i], honest[i], classes).uf1, subjects)
     return Recognition(
         method,
@@ -178,6 +226,7 @@ def _judged(
         class_figures(labels, honest, classes),
         interval,
         class_figures(labels, leaked, classes),
+        class_figures(labels[apart], honest[apart], classes) if trained_on else None,
     )
 
 
@@ -200,9 +249,10 @@ def _cnn(
 ) -> tuple[list[Fold], dict[str, float]]:
     """Frames are the samples; a clip is what most of its frames are."""
     count = len(clips[0])
-    frames = range(count // 4, 3 * count // 4 + 1)
-    samples = np.concatenate([clip_samples(clip, frames) for clip in clips])
-    owner = np.repeat(np.arange(len(clips)), len(frames))
+    middle = range(count // 4, 3 * count // 4 + 1)
+    frames = [[k for k in distinct(clip) if k in middle] or [count // 2] for clip in clips]
+    samples = np.concatenate([clip_samples(clip, own) for clip, own in zip(clips, frames, strict=True)])
+    owner = np.repeat(np.arange(len(clips)), [len(own) for own in frames])
     each, people = labels[owner], [subjects[c] for c in owner]
     folds = [
         _by_clip(fold, owner, classes)
