@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+
+TYPE_CHECKING = False  # as typing's own, which would have to be loaded before Ctrl-C is looked after
 
 # OpenCV must be loaded before PyAV: the other way round cv2.imshow hangs for ever (opencv#29195).
 try:
     import cv2 as _cv2  # noqa: F401
+except KeyboardInterrupt:
+    # Loading takes a moment; Ctrl-C in it needs no traceback if this is the program and not a library.
+    if sys.argv[0] == "-m" or sys.argv[0].endswith("stream-mer"):
+        raise SystemExit(130) from None
+    raise
 except ImportError as _error:
     raise ImportError(
         f"OpenCV does not load: {_error}.\n"

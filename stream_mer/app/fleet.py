@@ -102,10 +102,14 @@ class Fleet:
 
     def start(self) -> None:
         """Run every camera in threads of its own until ``stop``."""
-        self.relief.start()
-        self._trimming.start()
+        self.attend()
         for thread in self._threads:
             thread.start()
+
+    def attend(self) -> None:
+        """Look after load and memory from now on; for whoever runs a camera without ``start``."""
+        self.relief.start()
+        self._trimming.start()
 
     def wait(self, seconds: float) -> bool:
         """Wait a while, or until no camera runs any more; whether any still does, or tries to."""

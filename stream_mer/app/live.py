@@ -95,7 +95,7 @@ def live(options: LiveOptions, settings: Settings) -> int:
         if options.web is not None:
             say(f"dashboard: {stack.enter_context(dashboard(options.web, options.token, fleet))}")
             sys.stderr.flush()
-        fleet.relief.start()
+        fleet.attend()
         (camera,) = fleet.cameras
         summary = camera.run_once()
     lost = sum(summary.frames_dropped.values())

@@ -165,7 +165,7 @@ def test_pixel_format_nobody_can_convert_is_a_source_error(
         def reformat(self, *_: object, **__: object) -> None:
             raise av.error.ArgumentError(22, "Invalid argument")
 
-    monkeypatch.setattr("stream_mer.capture.pyav.VideoReformatter", Refusing)
+    monkeypatch.setattr("stream_mer.capture.picture.VideoReformatter", Refusing)
     with pytest.raises(SourceDamaged, match="yuv420p do not convert to RGB"):
         PyAvSource(write_video(tmp_path / "v.mp4", numbers(3)))
 
