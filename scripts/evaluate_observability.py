@@ -61,7 +61,7 @@ def evaluate(args: argparse.Namespace) -> None:
     unseen, hidden = int(found[~shown].sum()), int(there[~shown].sum())
     lines += [
         "",
-        f"{int(there.sum())} events; {unseen} of {hidden} too short to be looked for were found all the same.",
+        f"{int(there.sum())} events; {unseen} of {hidden} below what is looked for were found.",
     ]
     (args.out / "observability.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))

@@ -158,11 +158,12 @@ class FlowSpotter:
             return []
         excess = (offset - onset) - min(max(offset - onset, self.min_ns), self.max_ns)
         onset, offset = onset + excess // 2, offset - (excess - excess // 2)
+        onset = max(0, min(onset, int(times[apex])))  # clipping may have passed the apex of a skewed hump
         lane.last_end = offset
         p = z / (z + 8)
         return [
             Event(
-                "", self.source, crop.epoch, crop.track.track_id, max(0, onset), int(times[apex]),
+                "", self.source, crop.epoch, crop.track.track_id, onset, int(times[apex]),
                 max(offset, int(times[apex]) + 1), self.label, p, (0.0, 0.0, 0.0, 0.0, p),
                 crop.track.face_px, crop.sr,
             )

@@ -74,3 +74,15 @@ def test_a_slow_motion_and_a_still_face_are_nothing_strong() -> None:
     slow = run(lambda t: 1.5 * float(np.sin(np.pi * np.clip((t - 1.0) / 2.0, 0, 1)) ** 2))
     still = run(lambda t: 0.0)
     assert all(e.probability < 0.5 for e in [*slow, *still])
+
+
+def test_a_skewed_hump_keeps_its_times_in_order() -> None:
+    """A quick rise and a slow fall: clipping to the longest length must not pass the apex."""
+
+    def course(t: float) -> float:
+        return 2.0 * float(np.clip((t - 2.0) / 0.01, 0, 1) * np.clip((2.36 - t) / 0.35, 0, 1))
+
+    found = run(course, fps=100)
+    assert found
+    for e in found:
+        assert e.onset_ns <= e.apex_ns < e.offset_ns
