@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_mer.app.inputs import Input, expand, name_outputs
+from stream_mer.capture.address import resolve
 from stream_mer.errors import SourceError, SourceNotFound
 
 
@@ -108,3 +110,40 @@ def test_names_never_clash_never_lead_out_and_ignore_order(paths: list[Path], rn
     shuffled = inputs[:]
     rng.shuffle(shuffled)
     assert name_outputs(shuffled, {}) == names
+
+
+def test_a_name_that_is_no_utf8_gets_a_writable_one_that_stays(clip: Path, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "cams") + b"/caf\xe9.mp4"))
+    put(clip, odd, tmp_path / "cams" / "new\nline.mp4")
+    inputs = expand([str(tmp_path / "cams")], tmp_path / "out")
+    assert {one.path for one in inputs} == {odd, tmp_path / "cams" / "new\nline.mp4"}
+    names = name_outputs(inputs, {})
+    assert names[odd] == r"caf\udce9"
+    place = rf"{odd.parent.resolve()}/caf\udce9.mp4"
+    assert name_outputs([Input(odd, Path("renamed"))], {place: "before"}) == {odd: "before"}
+
+
+def test_what_may_not_be_read_is_listed_so_that_it_can_fail(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root everything may be read: the refusals are scripted."""
+    cams = tmp_path / "cams"
+    put(clip, cams / "locked" / "cam.mp4", cams / "shut.mp4", cams / "shut.txt", cams / "fine.mp4")
+    scan, read = os.scandir, Path.open
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    def refuse(path: Path, *args: object) -> object:
+        if path.stem == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path, *args)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(Path, "open", refuse)
+    found = expand([str(cams)], tmp_path / "out")
+    assert [one.below.as_posix() for one in found] == ["fine.mp4", "locked", "shut.mp4"]
+    with pytest.raises(SourceError, match="no permission to read"):
+        resolve(cams / "locked", 1.0)

@@ -168,6 +168,29 @@ def test_from_dataset_to_submission(recording: Path, assets_dir: Path, tmp_path:
     assert "1 videos" in capsys.readouterr().out
 
 
+def test_a_damaged_first_picture_shifts_nothing(
+    recording: Path, assets_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The pipeline is stood in for by an event 0.1 s after the first picture that can be read.
+    folder = tmp_path / "v"
+    folder.mkdir()
+    picture = sorted((recording / "rawpic" / "s15" / "15_0401girlcrashing").iterdir())[0].read_bytes()
+    for number in range(1, 13):
+        (folder / f"img_{number}.jpg").write_bytes(picture if number > 2 else b"no picture")
+
+    def one_event(plan: Plan) -> None:
+        first = next(iter(plan.source()))
+        assert first.pts_ns == 0
+        frame_result = SimpleNamespace(events=(event(0.1, 0.2),))
+        plan.sinks[0].build(None).write(frame_result)
+
+    monkeypatch.setattr(long_videos, "run_inline", one_event)
+    settings = Settings(assets=assets_dir)
+    networks, detectors = pick_networks(settings), DetectorFactory(settings, AssetStore(assets_dir))
+    found = long_videos.spot(LongVideo("v", folder, 30.0), settings, networks, detectors)
+    assert [span[:2] for span in found.events] == [(6, 8)]
+
+
 def test_arguments_that_do_not_fit(tmp_path: Path, capsys) -> None:
     assert spot_long_videos.main(["--out", str(tmp_path)]) == 2
     assert "give --dataset NAME --root PATH" in capsys.readouterr().err
