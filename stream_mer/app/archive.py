@@ -28,7 +28,7 @@ from stream_mer.core.stitch import Names
 from stream_mer.errors import ConfigError, StreamMerError
 from stream_mer.pipeline.workers import NextJob, Outcome, Report
 from stream_mer.sinks.harvest import from_record, to_record
-from stream_mer.sinks.manifest import FileEntry, Manifest
+from stream_mer.sinks.manifest import FileEntry, Manifest, writable
 from stream_mer.types import RunSummary
 
 Spread = Callable[[NextJob[Piece], Report], Iterator[Outcome[Piece]]]
@@ -162,8 +162,9 @@ class Archive:
         segments = plan_segments(
             index.keys, index.frames, index.end_ns, round(self.settings.segment_s * 1e9), longest_ns
         )
-        source = known.source if known else str(one.path)
-        entry = FileEntry(name, str(place), source, stat.st_size, stat.st_mtime_ns, digest, len(segments))
+        source = known.source if known else writable(str(one.path))
+        where = writable(str(place))
+        entry = FileEntry(name, where, source, stat.st_size, stat.st_mtime_ns, digest, len(segments))
         if not known:
             remove_outputs(folder)
             remove_parts(folder)

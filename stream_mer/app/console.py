@@ -12,3 +12,12 @@ PIPE_WIDTH = 150
 def console() -> Console:
     """A console on stdout; in a pipe or a file no cell is cut off."""
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def shown(text: object) -> str:
+    r"""A file's name as it can be printed: control characters and stray bytes spelled out.
+
+    >>> shown("a\nb")
+    'a\\nb'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))

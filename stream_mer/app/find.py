@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
-from stream_mer.app.console import console
+from stream_mer.app.console import console, shown
 from stream_mer.app.evidence import FOLDER
 from stream_mer.errors import ConfigError, OutputError
 from stream_mer.sinks.event_table import COLUMNS, Filter, find_logs, load, select
@@ -114,7 +115,7 @@ def _delete(path: Path) -> None:
         raise OutputError(f"cannot delete {path}: {error.strerror}\nCheck its rights.") from error
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> Text:
     if value is None:
-        return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+        return Text("")
+    return Text(f"{value:.3f}" if isinstance(value, float) else shown(value))

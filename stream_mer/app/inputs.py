@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from stream_mer.app.sources import OUTPUTS, VIDEO_SUFFIXES
 from stream_mer.capture.diagnosis import why_unreadable
 from stream_mer.capture.index import is_video
 from stream_mer.errors import SourceError, SourceNotFound
-from stream_mer.sinks.manifest import MANIFEST
+from stream_mer.sinks.manifest import MANIFEST, writable
 
 NO_VIDEO = ("it is a text file", "it is a still picture", "it is a compressed archive")
 
@@ -75,7 +76,8 @@ def name_outputs(inputs: Sequence[Input], known: Mapping[str, str]) -> dict[Path
     >>> sorted(name_outputs(some, {}).values())
     ['a/cam', 'b/cam']
     """
-    names = {one.path: known[key] for one in inputs if (key := str(one.path.resolve())) in known}
+    places = {one.path: writable(str(one.path.resolve())) for one in inputs}
+    names = {path: known[place] for path, place in places.items() if place in known}
     taken = set(known.values())
     waiting = [one for one in inputs if one.path not in names]
     for level in range(len(_LEVELS)):
@@ -100,18 +102,23 @@ _LEVELS = (
     lambda one: one.below.with_suffix(""),
     lambda one: _typed(one.path).with_suffix(""),
     lambda one: _typed(one.path),
-    lambda one: Path(f"{one.path.stem}-{hashlib.sha256(str(one.path.resolve()).encode()).hexdigest()[:10]}"),
+    lambda one: Path(f"{one.path.stem}-{hashlib.sha256(os.fsencode(one.path.resolve())).hexdigest()[:10]}"),
 )
 
 
 def _safe(path: Path) -> str:
     """No folder of outputs may be called like a file that a run writes."""
     reserved = {*OUTPUTS, MANIFEST}
-    return "/".join(f"{part}-video" if part in reserved else part for part in path.parts)
+    return writable("/".join(f"{part}-video" if part in reserved else part for part in path.parts))
 
 
 def _inside(folder: Path, out: Path) -> list[Path]:
-    return [p for p in sorted(folder.rglob("*")) if not is_output(p, out) and looks_like_video(p)]
+    """The videos below a folder, and the folders that cannot be looked into, to be reported as failed."""
+    shut: list[Path] = []
+    tree = os.walk(folder, onerror=lambda error: shut.append(Path(error.filename)))
+    files = [Path(place, name) for place, _, names in tree for name in names]
+    videos = [p for p in files if not is_output(p, out) and looks_like_video(p)]
+    return sorted([*videos, *(p for p in shut if not is_output(p, out))])
 
 
 def _matching(pattern: str, out: Path) -> list[Input]:
@@ -131,11 +138,15 @@ def _matching(pattern: str, out: Path) -> list[Input]:
 
 def looks_like_video(path: Path) -> bool:
     """Whether a file found in a folder is meant: it holds a video, or is a damaged one."""
-    if not path.is_file() or path.name.startswith("."):
+    if path.name.startswith("."):
         return False
-    if is_video(path):
-        return True
-    return path.suffix.lower() in VIDEO_SUFFIXES and why_unreadable(path)[0] not in NO_VIDEO
+    named = path.suffix.lower() in VIDEO_SUFFIXES
+    try:
+        if not path.is_file():
+            return False
+        return is_video(path) or (named and why_unreadable(path)[0] not in NO_VIDEO)
+    except OSError:  # no permission, or a bad disk
+        return named
 
 
 def is_output(path: Path, out: Path) -> bool:

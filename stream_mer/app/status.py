@@ -10,9 +10,10 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from stream_mer.app.archive import Status
-from stream_mer.app.console import console
+from stream_mer.app.console import console, shown
 
 PLAIN_EVERY_S = 5.0
 LIVE_EVERY_S = 0.2
@@ -76,9 +77,9 @@ class Board:
 
     def tell(self, status: Status) -> None:
         """Say what became of one input: results on stdout, failures on stderr."""
-        name, summary = status.input.path.name, status.summary
+        name, summary = shown(status.input.path.name), status.summary
         if status.failure is not None and not self._quiet:
-            print(f"stream-mer: {status.input.path}: {status.failure}", file=sys.stderr)
+            print(f"stream-mer: {shown(status.input.path)}: {status.failure}", file=sys.stderr)
         if summary is None:
             return
         self._events += summary.events
@@ -86,7 +87,7 @@ class Board:
             return
         print(
             f"{name}: {summary.frames} frames, {summary.tracks} tracks, {summary.events} events, "
-            f"coverage {summary.coverage:.0%}, {summary.throughput_fps:g} fps -> {status.folder}"
+            f"coverage {summary.coverage:.0%}, {summary.throughput_fps:g} fps -> {shown(status.folder)}"
         )
         for warning in summary.warnings:
             print(f"  note: {warning}")
@@ -108,7 +109,7 @@ class Board:
                 cells = [str(done.frames), f"{done.duration_s:.1f}", str(done.events), f"{done.coverage:.0%}"]
             why = str(status.failure).splitlines()[0] if status.failure else ""
             notes = why or ("; ".join(done.warnings) if done is not None else "")
-            table.add_row(str(status.input.path), status.state, *cells, notes)
+            table.add_row(Text(shown(status.input.path)), status.state, *cells, Text(notes))
         console().print(table)
 
     def _show(self, words: str) -> None:

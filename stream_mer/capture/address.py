@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,7 @@ def _check_file(path: Path, text: str) -> None:
         raise SourceNotFound(f"no such file: {text!r}\na file name cannot hold a zero byte")
     try:
         if path.is_dir():
+            os.scandir(path).close()
             raise SourceError(f"{text!r} is a folder, not a video\ngive one of the files inside it")
         if not path.exists():
             raise SourceNotFound(f"no such file: {text!r}\ncheck the spelling and the folder it is in")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import signal
 import sys
 import threading
@@ -20,6 +21,9 @@ FAMILIES = (recorded, live, find, synth, engines, look)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 ok, 2 usage, 3 source, 4 engine, 5 failure, 130 Ctrl-C)."""
+    for stream in (sys.stdout, sys.stderr):  # no terminal's character set may end a run over a file's name
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv)
     if threading.current_thread() is threading.main_thread():
         # 'docker stop' and systemd ask so; the outputs are then closed as after Ctrl-C.

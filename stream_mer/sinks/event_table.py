@@ -107,6 +107,8 @@ def select(
     where, values = wanted.conditions()
     sql = f"SELECT {', '.join(columns)} FROM events WHERE {where} ORDER BY camera, epoch, onset_s, track"
     try:
+        if wanted.query:  # a whole condition by itself, or its brackets could undo the others
+            table.execute(f"EXPLAIN SELECT 1 FROM events WHERE {wanted.query}")
         return table.execute(sql, values).fetchall()
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise ConfigError(

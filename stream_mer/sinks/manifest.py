@@ -30,6 +30,15 @@ CREATE TABLE IF NOT EXISTS items (
 """
 
 
+def writable(text: str) -> str:
+    r"""A file's name as text that databases and JSON hold: bytes that are no UTF-8 are spelled out.
+
+    >>> writable("caf\udce9.mp4")
+    'caf\\udce9.mp4'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class FileEntry:
     """One input: the name of its folder of outputs, where it lies, and what it was when it was read.
@@ -90,7 +99,7 @@ class Manifest:
 
     def file_at(self, path: Path) -> FileEntry | None:
         """The entry of the file at this (absolute) place."""
-        return next(self._files("WHERE path = ?", (str(path),)), None)
+        return next(self._files("WHERE path = ?", (writable(str(path)),)), None)
 
     def files(self) -> list[FileEntry]:
         """All entries."""
