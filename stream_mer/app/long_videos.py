@@ -14,7 +14,7 @@ import numpy as np
 
 from stream_mer.app.compose import DetectorFactory, build_plan
 from stream_mer.app.networks import Networks
-from stream_mer.capture.pictures import PictureSource
+from stream_mer.capture.pictures import PictureSource, read_picture
 from stream_mer.config import Settings
 from stream_mer.core.metrics import Interval, SpottingCount, confusion_matrix, match_intervals
 from stream_mer.core.protocol import (
@@ -126,7 +126,8 @@ def spot(video: LongVideo, settings: Settings, networks: Networks, detectors: De
         [SinkRecipe("events", lambda _: events)],
     )
     run_inline(plan)
-    first = min(files)
+    # Time begins at the first picture that can be read.
+    first = next(number for number, path in files.items() if read_picture(path) is not None)
     numbered = [(*frames_of(event, first, video.fps), event) for event in events.found]
     return Spotted(video, tuple(sorted(numbered, key=lambda one: one[:2])))
 

@@ -97,7 +97,7 @@ def read_elan(path: Path) -> ClipTruth:
         for one in tier.iter("ALIGNABLE_ANNOTATION"):
             where = f"{path}, tier {tier.get('TIER_ID')!r}, annotation {one.get('ANNOTATION_ID')}"
             begin, end = (slots.get(one.get(f"TIME_SLOT_REF{n}")) for n in (1, 2))
-            if begin is None or end is None:
+            if begin is None or end is None or not (begin.isdecimal() and end.isdecimal()):
                 raise ConfigError(f"{where} has no time\nalign it in ELAN")
             value = one.findtext("ANNOTATION_VALUE") or ""
             spans.append(_span(int(begin) * 1_000_000, int(end) * 1_000_000, None, value, where))

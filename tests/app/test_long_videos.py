@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import openpyxl
 import pytest
 import spot_long_videos
 
+from stream_mer.app import long_videos
+from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.long_videos import (
     LongVideo,
     Spotted,
@@ -18,10 +21,14 @@ from stream_mer.app.long_videos import (
     videos_in,
     videos_of,
 )
+from stream_mer.app.networks import pick_networks
 from stream_mer.capture.pictures import write_picture
+from stream_mer.config import Settings
 from stream_mer.datasets.findings import Dataset
 from stream_mer.datasets.records import ClipRecord
 from stream_mer.errors import SourceError
+from stream_mer.pipeline.plan import Plan
+from stream_mer.runtime.assets import AssetStore
 from stream_mer.synth.clip import iterate_clip
 from stream_mer.synth.demo import demo_portrait
 from stream_mer.synth.spec import ClipSpec, EventSpec

@@ -78,6 +78,9 @@ def test_no_elan(tmp_path: Path) -> None:
     path.write_text(bad)
     with pytest.raises(ConfigError, match="annotation a0 has no time"):
         read_annotations(path)
+    path.write_text(bad.replace('"ts0"', '"ts0" TIME_VALUE="soon"'))
+    with pytest.raises(ConfigError, match="annotation a0 has no time"):
+        read_annotations(path)
     with pytest.raises(ConfigError, match="cannot read"):
         read_annotations(tmp_path / "gone.eaf")
     with pytest.raises(ConfigError, match="is no annotation\ngive an"):
