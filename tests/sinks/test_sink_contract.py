@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +11,19 @@ from sink_samples import crop, event, result, score, summary, track
 
 from stream_mer.errors import OutputError
 from stream_mer.protocols import Sink
-from stream_mer.sinks import preview
+from stream_mer.sinks import courier, preview
+from stream_mer.sinks.courier import Carrier, Courier, DeliverySink
 from stream_mer.sinks.event_log import EventLog, read_events
+from stream_mer.sinks.mqtt import Mqtt
+from stream_mer.sinks.outbox import Outbox
 from stream_mer.sinks.overlay import OverlaySink, Painter
 from stream_mer.sinks.preview import PreviewWindow
 from stream_mer.sinks.progress import ProgressSink
 from stream_mer.sinks.rejected import RejectedLog
+from stream_mer.sinks.reviews import ReviewLog
+from stream_mer.sinks.segments import SegmentSink
+from stream_mer.sinks.thumbnails import ThumbnailSink
+from stream_mer.sinks.webhook import Webhook
 from stream_mer.types import Result, SourceInfo
 from stream_mer.web.live_state import LiveState
 from stream_mer.web.sink import WebSink
@@ -29,6 +36,13 @@ def web(_: Path) -> Sink:
     return WebSink(LiveState("camera"), painter.paint, remember=painter.remember)
 
 
+def delivery(outbox: Path, carrier: Callable[[], Carrier]) -> Sink:
+    """The sink of a courier whose destination is down: nobody listens on the discard port."""
+    COURIERS.append(Courier(Outbox(outbox), carrier))
+    return DeliverySink(COURIERS[-1], "camera", dict, None)
+
+
+COURIERS: list[Courier] = []
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "event log": lambda folder: EventLog(folder / "events.jsonl", {}, utc=None),
     "rejected": lambda folder: RejectedLog(folder / "rejected.jsonl"),
@@ -36,7 +50,25 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     "preview": lambda folder: PreviewWindow(check_display=False, snapshots=folder),
     "progress": lambda _: ProgressSink(INFO, stream=io.StringIO()),
     "web": web,
+    "webhook": lambda folder: delivery(
+        folder / "webhook.sqlite", lambda: Webhook("http://127.0.0.1:9/", timeout_s=1)
+    ),
+    "mqtt": lambda folder: delivery(
+        folder / "mqtt.sqlite", lambda: Mqtt("mqtt://127.0.0.1:9/events", timeout_s=1)
+    ),
+    "segments": lambda folder: SegmentSink(folder / "segments"),
+    "thumbnails": lambda folder: ThumbnailSink(folder / "thumbnails"),
+    "reviews": lambda folder: ReviewLog(folder / "reviews.jsonl"),
 }
+
+
+@pytest.fixture(autouse=True)
+def dismissed_couriers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Couriers outlive their sinks; here they end with the test, and wait for no destination."""
+    monkeypatch.setattr(courier, "CLOSING_S", 0.5)
+    yield
+    while COURIERS:
+        COURIERS.pop().close()
 
 
 @pytest.fixture(params=SINKS)
@@ -111,4 +143,8 @@ def test_files_hold_what_was_written(tmp_path: Path) -> None:
             sink.write(full(index))
         sink.close(summary())
     assert [e.onset_ns for e in read_events(tmp_path / "events.jsonl")] == [0, 160_000_000, 320_000_000]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["events.jsonl", "overlay.mp4", "rejected.jsonl"]
+    assert [c.counts().waiting for c in COURIERS] == [3, 3]
+    assert len(list((tmp_path / "segments").iterdir())) == 1
+    assert len(list((tmp_path / "thumbnails").iterdir())) == 9
+    files = sorted(p.name for p in tmp_path.iterdir() if p.is_file() and ".sqlite" not in p.name)
+    assert files == ["events.jsonl", "overlay.mp4", "rejected.jsonl"]
