@@ -174,3 +174,10 @@ def test_arguments_that_do_not_fit(run: Path, capsys) -> None:
     assert evaluate.main(["events", str(run), str(run), "--truth", str(run / "x.csv")]) == 2
     assert "2 runs but 1 truths" in capsys.readouterr().err
     assert evaluate.main(["events", str(run), "--truth", "x.csv", "--min-iou", "0"]) == 2
+
+
+def test_a_class_the_product_does_not_know_is_refused(run: Path, tmp_path: Path, capsys) -> None:
+    text = '{"events": [{"onset_ns": 0, "offset_ns": 5, "label": "contempt"}]}'
+    (tmp_path / "v.json").write_text(text, encoding="utf-8")
+    assert evaluate.main(["events", str(run), "--truth", str(tmp_path / "v.json")]) == 2
+    assert "v.json: unknown label 'contempt'\nwrite one of happiness" in capsys.readouterr().err
