@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class StageTimes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: list[int] = []
+        self._kept = array("q")  # numbers, not objects: a fifth of the memory
         self._every = 1
         self._seen = 0
         self._sum_ns = 0
