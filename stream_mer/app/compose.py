@@ -64,10 +64,14 @@ class DetectorFactory:
         )
         kind = self.settings.detector
         model = {"short": SHORT_RANGE, "full": FULL_RANGE, "tiled": FULL_RANGE}.get(kind, plan.model)
-        coarse: FaceDetector = MediaPipeDetector(self.store.path(model), min_score=COARSE_MIN_SCORE)
-        if plan.tile_px is not None and kind in ("auto", "tiled"):
-            coarse = TiledDetector(coarse, tile_px=plan.tile_px, min_face_px=self.settings.min_face_px)
-        zoomed = ZoomedDetector(coarse, MediaPipeDetector(self.store.path(SHORT_RANGE)), trust=TRUST)
+        with ExitStack() as opened:  # the first is closed again if the second cannot be built
+            coarse: FaceDetector = opened.enter_context(
+                closing(MediaPipeDetector(self.store.path(model), min_score=COARSE_MIN_SCORE))
+            )
+            if plan.tile_px is not None and kind in ("auto", "tiled"):
+                coarse = TiledDetector(coarse, tile_px=plan.tile_px, min_face_px=self.settings.min_face_px)
+            zoomed = ZoomedDetector(coarse, MediaPipeDetector(self.store.path(SHORT_RANGE)), trust=TRUST)
+            opened.pop_all()
         # What must be made unrecognisable is looked for in every frame, moved or not.
         return GatedDetector(zoomed) if self.settings.gate and not self.settings.redact else zoomed
 
@@ -166,7 +170,7 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
     tally, info = progress.tally, progress.info
     # From the first result on: start-up is told apart, as first_result_s.
     wall_s = (progress.finished_ns - (progress.first_result_ns or progress.started_ns)) / 1e9
-    warnings = list(progress.warnings)
+    warnings = [*progress.warnings, *networks.changes()]
     if progress.interrupted:
         warnings.append("interrupted: this is what was done up to then")
     if tally.gaps:

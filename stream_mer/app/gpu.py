@@ -28,13 +28,17 @@ CLASSIFICATION = "classification"
 
 @dataclass(frozen=True, slots=True)
 class GpuChoice:
-    """The super-resolver that was chosen, why, and how both networks are opened."""
+    """The super-resolver that was chosen, why, and how both networks are opened.
+
+    ``changes`` tells which of those opened since then had to leave the GPU, and why.
+    """
 
     super_resolver: Manifest
     reason: str
     way: tuple[str, str]
     open_super_resolver: Callable[[], Engine]
     open_classifier: Callable[[], Engine]
+    changes: Callable[[], tuple[str, ...]]
 
 
 def wants_gpu(settings: Settings) -> bool:
@@ -61,20 +65,21 @@ def pick_on_gpu(
     backend = gpu_backend(settings)
     library = load_library(backend)
     device = GpuDevice(load_cuda())
-    name, capability = device.name, device.capability
+    name, capability, label = device.name, device.capability, device.label
     device.close()
     chosen = _best(super_resolvers, settings.engine, quality)
     cache, crops = PlanCache(), list[Crops]()
     wishes = [wish_for(one, backend) for one in (chosen, classifier)]
     for wish in wishes:
         page = ensure_plan(wish, cache, library=library, capability=capability, progress=say_progress(wish))
-        if page.passed is None:
+        if page.verdict_on(label) is None:
             crops = crops or [gate_crops()]
             page = gate_plan(wish, cache, judge_for(wish.manifest, crops[0]))
-    sr, clf = (_opener(wish, cache, settings) for wish in wishes)
+    changes = list[str]()
+    sr, clf = (_opener(wish, cache, settings, changes.append) for wish in wishes)
     precision = wishes[0].request.precision
     reason = f"{chosen.name} with {backend} {precision} on {name}: the best, a GPU is fast enough for it"
-    return GpuChoice(chosen, reason, (backend, precision), sr, clf)
+    return GpuChoice(chosen, reason, (backend, precision), sr, clf, lambda: tuple(dict.fromkeys(changes)))
 
 
 def gpu_backend(settings: Settings) -> str:
@@ -114,11 +119,13 @@ def say_progress(wish: PlanWish) -> Callable[[str, int, int], None]:
     return report
 
 
-def _opener(wish: PlanWish, cache: PlanCache, settings: Settings) -> Callable[[], Engine]:
+def _opener(
+    wish: PlanWish, cache: PlanCache, settings: Settings, tell: Callable[[str], None]
+) -> Callable[[], Engine]:
     def second() -> Engine:
         return open_engine(wish.manifest, precision="f32", threads=settings.threads)
 
-    return lambda: FallbackEngine(lambda: open_plan(wish, cache), second)
+    return lambda: FallbackEngine(lambda: open_plan(wish, cache), second, tell)
 
 
 def _best(candidates: Sequence[Manifest], name: str, quality: str) -> Manifest:

@@ -39,6 +39,8 @@ class Networks:
     open_classifier: Callable[[], Engine]
     way: tuple[str, str] = ("", "")
     """Backend and precision of the super-resolver, so that other processes can be told to use the same."""
+    changes: Callable[[], tuple[str, ...]] = tuple
+    """Which networks had to change from the GPU to the processor since they were opened, as sentences."""
 
     def digests(self) -> dict[str, str]:
         """Name -> sha256 of both networks."""
@@ -71,7 +73,15 @@ def pick_networks(
         candidates = [m for m in manifests if m.task == SUPER_RESOLUTION]
         gpu = pick_on_gpu(settings, candidates, classifier, QUALITY)
         openers = (gpu.open_super_resolver, gpu.open_classifier)
-        return Networks(gpu.super_resolver, gpu.reason, classifier, calibration, *openers, way=gpu.way)
+        return Networks(
+            gpu.super_resolver,
+            gpu.reason,
+            classifier,
+            calibration,
+            *openers,
+            way=gpu.way,
+            changes=gpu.changes,
+        )
     backend = None if settings.backend == "auto" else settings.backend
     choice = choose(
         (*(m for m in manifests if m.task == SUPER_RESOLUTION), BICUBIC),

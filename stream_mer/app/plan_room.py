@@ -132,7 +132,7 @@ def verify(wanted: Sequence[PlanWish], folder: Path | None, *, asked: bool) -> i
             continue
         crops = crops or gate_crops()
         page = gate_plan(wish, cache, judge_for(wish.manifest, crops))
-        out.print(f"{label}: {page.parity}")
+        out.print(f"{label}: {page.parity} on {page.checked_on}")
         if not page.passed:
             bad.append(label)
     if bad:
@@ -174,4 +174,4 @@ def command(wish: PlanWish) -> str:
 def _state(page: PlanManifest) -> str:
     if page.passed is None:
         return "not compared yet: 'engines verify' on the GPU, or at first use"
-    return f"{'passed' if page.passed else 'refused'}: {page.parity}"
+    return f"{'passed' if page.passed else 'refused'} on {page.checked_on}: {page.parity}"

@@ -16,15 +16,29 @@ def add(verbs: Verbs) -> None:
     engines = add_verb(verbs, "engines", _engines, "what is there, build GPU plans, check hashes, measure")
     engines.add_argument("action", choices=("list", "build", "verify", "bench"))
     engines.add_argument("--engine", help="only this one")
-    engines.add_argument("--threads", type=int)
+    engines.add_argument("--threads", type=_count)
     plans = engines.add_argument_group("plans", "for build and verify: TensorRT's files, one per GPU")
     plans.add_argument("--backend", choices=PLAN_BACKENDS, help="default: whichever is installed")
-    plans.add_argument("--precision", choices=PRECISIONS, action="append", help="repeat for more")
+    plans.add_argument(
+        "--precision", choices=PRECISIONS, type=_precision, action="append", help="repeat for more"
+    )
     plans.add_argument("--target", default="current", help="another GPU, e.g. sm89; tensorrt-rtx only")
-    plans.add_argument("--max-batch", type=int, help="largest batch (64); smaller takes less memory")
+    plans.add_argument("--max-batch", type=_count, help="largest batch (64); smaller takes less memory")
     plans.add_argument("--cache", type=Path, metavar="DIR", help="where plans are kept")
     plans.add_argument("--force", action="store_true", help="build again what is there")
     plans.add_argument("--faces", type=Path, metavar="DIR", help="portraits to verify on, beside the demo's")
+
+
+def _count(text: str) -> int:
+    """A whole number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
+
+
+def _precision(text: str) -> str:
+    """Other programs call f32 fp32."""
+    return "f32" if text == "fp32" else text
 
 
 def _engines(args: argparse.Namespace) -> int:

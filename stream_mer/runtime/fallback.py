@@ -25,13 +25,19 @@ class FallbackEngine:
     Args:
         first: builds the engine on the device.
         second: builds the one to go on with.
+        tell: called with a sentence for the user when it changes over, besides the log.
 
     Raises:
         EngineError: the first cannot be built for another reason than its device, or neither can.
     """
 
-    def __init__(self, first: Callable[[], Engine], second: Callable[[], Engine]) -> None:
-        self._second = second
+    def __init__(
+        self,
+        first: Callable[[], Engine],
+        second: Callable[[], Engine],
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._second, self._tell = second, tell
         self.counts: Counter[str] = Counter(fallbacks=0, runs_after=0)
         self.reason = ""
         try:
@@ -43,9 +49,9 @@ class FallbackEngine:
         self.reason = str(error).splitlines()[0]
         self.counts["fallbacks"] += 1
         self._engine = self._second()
-        log.warning(
-            "%s: %s; going on with %s, which is slower", self._engine.name, self.reason, self._engine.backend
-        )
+        said = f"{self.name}: {self.reason}; going on with {self.backend}, which is slower"
+        log.warning("%s", said)
+        self._tell(said)
 
     @property
     def name(self) -> str:

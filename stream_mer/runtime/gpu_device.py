@@ -7,12 +7,14 @@ a context that is still on PyCUDA's stack when the process ends aborts it.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from traceback import clear_frames
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,11 @@ class GpuDevice:
             self.capability = f"sm{major}{minor}"
             self._context: Any = device.retain_primary_context()
 
+    @property
+    def label(self) -> str:
+        """Name and compute capability."""
+        return f"{self.name} {self.capability}"
+
     @contextmanager
     def active(self) -> Iterator[None]:
         """Make this GPU the current one of the owner thread.
@@ -101,11 +108,19 @@ class GpuDevice:
         try:
             yield
         finally:
+            _let_go(sys.exc_info()[1])
             self.cuda.Context.pop()
 
     def close(self) -> None:
         """Let go of the context; idempotent. Memory and streams must have been freed before."""
         self._context = None
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Empty the frames an error's traceback keeps: what they hold on the GPU must go while it is current."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 @dataclass(slots=True)

@@ -85,9 +85,10 @@ class BuiltPlan:
 
 @dataclass(slots=True)
 class _Steps:
-    """Steps done in each phase that runs."""
+    """Steps in all of each phase that runs, and whether the user wants no more of them."""
 
     total: dict[str, int] = field(default_factory=dict)
+    stopped: bool = False
 
 
 def build_plan(
@@ -115,9 +116,7 @@ def build_plan(
     trt = library.module
     library.said.clear()
     start = time.monotonic()
-    builder = trt.Builder(library.logger)
-    if builder is None:  # pybind answers None where the driver is missing
-        raise EngineError(f"{library.backend} cannot start a build here: {library.last_words()}")
+    builder = library.make(trt.Builder)
     # STRONGLY_TYPED is a flag up to 10.x and the only way from 11 on, where it is still accepted.
     definition = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(definition, library.logger)
@@ -140,11 +139,17 @@ def build_plan(
             raise EngineError(f"{library.backend} refuses batches {low} to {high}: {library.last_words()}")
     cache = None
     if not library.rtx:  # there it is a no-op that warns
-        cache = config.create_timing_cache(timing)
-        config.set_timing_cache(cache, False)
+        # None or False: damaged, or of another GPU or version; the build then starts a new one.
+        cache = config.create_timing_cache(timing) if timing else None
+        if cache is None or not config.set_timing_cache(cache, False):
+            cache = config.create_timing_cache(b"")
+            config.set_timing_cache(cache, False)
+    steps = _Steps()
     if progress is not None:
-        config.progress_monitor = _monitor(trt, progress)
+        config.progress_monitor = _monitor(trt, progress, steps)
     memory = builder.build_serialized_network(definition, config)
+    if steps.stopped:
+        raise KeyboardInterrupt
     if memory is None:
         raise EngineError(
             f"{library.backend} {library.version} cannot build {request.precision} for {request.target}: "
@@ -168,9 +173,15 @@ def _set_target(library: Library, config: Any, target: str) -> None:
         raise EngineError(f"TensorRT-RTX {library.version} cannot build for {target}")
 
 
-def _monitor(trt: Any, progress: ProgressReport) -> Any:
+def _monitor(trt: Any, progress: ProgressReport, steps: _Steps) -> Any:
     """The library's progress callbacks as one function; built here because the base class is its own."""
-    steps = _Steps()
+
+    def told(phase: str, done: int, total: int) -> None:
+        # An exception would end inside the library, which prints it and goes on or fails without a reason.
+        try:
+            progress(phase, done, total)
+        except KeyboardInterrupt:
+            steps.stopped = True
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # a class without stubs
         """Reports; an interrupt in the report ends the build, and the build then says so."""
@@ -183,11 +194,11 @@ def _monitor(trt: Any, progress: ProgressReport) -> Any:
 
         def phase_finish(self, phase_name: str) -> None:
             total = steps.total.pop(phase_name, 1)
-            progress(phase_name, total, total)
+            told(phase_name, total, total)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            progress(phase_name, step + 1, steps.total.get(phase_name, step + 1))
-            return True
+            told(phase_name, step + 1, steps.total.get(phase_name, step + 1))
+            return not steps.stopped
 
     return Monitor()
 

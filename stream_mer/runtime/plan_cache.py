@@ -46,6 +46,7 @@ class PlanManifest:
         seconds: that building took.
         parity: the verdict of the gate against the CPU in f32; empty until it was run on a GPU.
         passed: whether the gate let it through; None until then.
+        checked_on: the GPU that was judged; the verdict counts on such a one only.
     """
 
     engine: str
@@ -62,6 +63,14 @@ class PlanManifest:
     seconds: float = 0.0
     parity: str = ""
     passed: bool | None = None
+    checked_on: str = ""
+
+    def verdict_on(self, device: str) -> bool | None:
+        """The gate's verdict on a GPU like ``device``; None if it was never judged there.
+
+        A portable plan is finished by each GPU's own compiler, so another GPU's verdict says nothing.
+        """
+        return self.passed if self.checked_on == device else None
 
     @property
     def key(self) -> str:
@@ -145,7 +154,7 @@ class PlanCache:
         """
         digest = sha256(built.plan).hexdigest()
         manifest = replace(
-            wanted, plan_sha256=digest, seconds=round(built.seconds, 3), parity="", passed=None
+            wanted, plan_sha256=digest, seconds=round(built.seconds, 3), parity="", passed=None, checked_on=""
         )
         self._write(self.path(manifest), built.plan)
         if built.timing:

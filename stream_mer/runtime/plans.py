@@ -29,8 +29,11 @@ from stream_mer.runtime.trt import Gpu, TrtEngine
 from stream_mer.runtime.trt_library import Library, load_library
 
 DEFAULT_PRECISION = "fp16"
-"""Every GPU since 2018 multiplies it at least twice as fast as f32; 72 dB from f32 on the shipped engines.
-For pictures only: the classifier stays in f32, it is small and decides."""
+"""Of pictures. Every GPU since 2018 multiplies it at least twice as fast as f32; 72 dB from f32 on the
+shipped engines."""
+
+DECIDING_PRECISION = "f32"
+"""Of classifiers: small, and what they say must not hang on the machine."""
 
 Judge = Callable[[Engine], Verdict]
 """Compares an engine with the CPU in f32 on real crops."""
@@ -75,7 +78,8 @@ def wish_for(
             for low, best, high in PROFILES
             if low <= max_batch
         )
-    precision = DEFAULT_PRECISION if precision in (None, "auto") else precision
+    if precision in (None, "auto"):
+        precision = DECIDING_PRECISION if manifest.task == "classification" else DEFAULT_PRECISION
     return PlanWish(manifest, backend, PlanRequest(str(precision), target, profiles))
 
 
@@ -180,8 +184,11 @@ def open_plan(wish: PlanWish, cache: PlanCache, gpu: Gpu | None = None, *, trust
         EngineError: libraries, GPU or plan are missing, do not fit, or did not pass the gate.
     """
     if gpu is None:
-        gpu = Gpu(load_library(wish.backend), load_cuda(), load_graphs())
-    capability = GpuDevice(gpu.cuda).capability
+        library = load_library(wish.backend)
+        gpu = Gpu(library, load_cuda(), None if library.rtx else load_graphs())
+    device = GpuDevice(gpu.cuda)
+    capability, here = device.capability, device.label
+    device.close()
     typed = typed_for(wish.manifest, wish.request.precision)
     wanted = page_for(wish, gpu.library, typed, capability)
     page = cache.find(wanted)
@@ -195,8 +202,9 @@ def open_plan(wish: PlanWish, cache: PlanCache, gpu: Gpu | None = None, *, trust
             f"plan of {page.engine} was built for {page.capability}, this GPU is {capability}\n"
             f"{rebuild_hint(page)}"
         )
-    if trusted and page.passed is not True:
-        state = "gives other numbers than the CPU" if page.passed is False else "was not checked on a GPU yet"
+    if trusted and page.verdict_on(here) is not True:
+        wrong = page.verdict_on(here) is False
+        state = "gives other numbers than the CPU" if wrong else f"was not checked on {here} yet"
         raise EngineError(
             f"plan of {page.engine} in {page.precision} {state}: {page.parity or 'no comparison'}\n"
             f"check it: stream-mer engines verify --engine {page.engine} --backend {page.backend} "
@@ -214,7 +222,7 @@ def gate_plan(wish: PlanWish, cache: PlanCache, judge: Judge, gpu: Gpu | None = 
     engine = open_plan(wish, cache, gpu, trusted=False)
     try:
         verdict = judge(engine)
-        page = replace(engine.page, passed=verdict.ok, parity=f"{verdict.reason} on {engine.device}")
+        page = replace(engine.page, passed=verdict.ok, parity=verdict.reason, checked_on=engine.device)
     finally:
         engine.close()
     cache.note(page)
@@ -222,14 +230,41 @@ def gate_plan(wish: PlanWish, cache: PlanCache, judge: Judge, gpu: Gpu | None = 
 
 
 def gpu_ways(manifest: Manifest, cache: PlanCache | None = None) -> tuple[Way, ...]:
-    """Every way of running an engine with a plan that the gate has let through on this machine."""
+    """Every way of running an engine with a plan that the gate has let through on this machine's GPU.
+
+    Plans of other GPUs, library versions and networks, which a shared folder holds, are passed over.
+
+    Raises:
+        EngineError: a page in the cache cannot be read.
+    """
     cache = PlanCache() if cache is None else cache
-    found = []
-    for page in cache.pages():
-        if page.engine == manifest.name and page.network_sha256 == manifest.sha256 and page.passed:
+    found, pages = [], cache.pages()
+    here = _gpu_here() if any(page.passed for page in pages) else ""
+    for page in pages:
+        fits = page.engine == manifest.name and page.network_sha256 == manifest.sha256
+        if fits and here and page.verdict_on(here) and _version_here(page.backend) == page.version:
             wish = wish_for(manifest, page.backend, page.precision, max_batch=page.batches[-1])
             found.append(Way(page.backend, page.precision, page.version, partial(open_plan, wish, cache)))
     return tuple(found)
+
+
+def _gpu_here() -> str:
+    """This machine's GPU, or nothing where none can be used."""
+    try:
+        device = GpuDevice(load_cuda())
+    except EngineError:
+        return ""
+    label = device.label
+    device.close()
+    return label
+
+
+def _version_here(backend: str) -> str:
+    """Version of the installed library, or nothing."""
+    try:
+        return load_library(backend).version
+    except EngineError:
+        return ""
 
 
 def precisions_of(manifest: Manifest, wanted: Sequence[str]) -> tuple[str, ...]:

@@ -40,7 +40,8 @@ class Gpu:
     Args:
         library: TensorRT or TensorRT-RTX.
         cuda: PyCUDA's driver module.
-        graphs: cuda-bindings' driver module, or None to launch kernel by kernel.
+        graphs: cuda-bindings' driver module, or None to launch kernel by kernel; always None with
+            TensorRT-RTX, which records by itself.
     """
 
     library: Library
@@ -78,16 +79,18 @@ class TrtEngine:
             undo.callback(self.close)
             with cuda_errors(gpu.cuda, f"engine {manifest.name} was opened"), self._device.active():
                 self._load(plan)
+                largest = page.batches[-1]
+                sizes = tuple(sorted({bucket_for(size, largest) for size in (*BUCKETS, largest)}))
                 for _ in range(SLOTS):
-                    slot = Slot(gpu.cuda, gpu.graphs, manifest, page.batches)
+                    slot = Slot(gpu.cuda, gpu.graphs, manifest, page.batches, sizes)
                     self._slots.append(slot)
-                    slot.open(self._engine)
+                    slot.open(self._engine, gpu.library.make_context)
             undo.pop_all()
 
     def _load(self, plan: bytes) -> None:
         library, page = self._gpu.library, self._page
         library.said.clear()
-        self._runtime = library.module.Runtime(library.logger)
+        self._runtime = library.make(library.module.Runtime)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise EngineError(
@@ -138,7 +141,7 @@ class TrtEngine:
     @property
     def device(self) -> str:
         """The GPU's name and compute capability."""
-        return f"{self._device.name} {self._device.capability}"
+        return self._device.label
 
     def run(self, batch: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
         """Run a batch of any size; see ``protocols.Engine``.
@@ -214,15 +217,16 @@ class TrtEngine:
         with suppress(self._gpu.cuda.Error), self._device.active():
             for slot in self._slots:
                 slot.close()
+            self._engine = None  # they free memory of their own: while the GPU's context is current
+            self._runtime = None
         self._slots.clear()
-        self._engine = None
-        self._runtime = None
+        self._engine = self._runtime = None
         self._device.close()
 
 
 def bucket_for(count: int, largest: int) -> int:
     """The batch size that ``count`` faces are run as."""
-    return min(largest, next(size for size in (*BUCKETS, largest) if size >= count))
+    return min(largest, next(size for size in (*BUCKETS, largest) if size >= min(count, largest)))
 
 
 def _collect(slot: Slot, start: int, count: int, answers: tuple[NDArray[np.generic], ...]) -> None:

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from stream_mer.errors import EngineError
+from stream_mer.errors import DeviceError, EngineError
 
 MODULES: dict[str, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx_bindings"}
 """Backend -> the Python module that is it."""
@@ -50,6 +50,36 @@ class Library:
             if message.strip() and not any(text in message for text in HARMLESS):
                 return message.strip().splitlines()[0]
         return "it does not say why"
+
+    def make(self, kind: Any) -> Any:
+        """A ``Builder`` or ``Runtime``, which need a driver that fits the library.
+
+        Raises:
+            DeviceError: they cannot be made.
+        """
+        try:
+            made = kind(self.logger)
+        except TypeError as error:  # pybind's word for a null pointer, e.g. where the driver is too old
+            why = self.said[-1].strip().splitlines()[0] if self.said else str(error)
+            raise DeviceError(
+                f"{self.backend} {self.version} cannot start: {why}\n"
+                "see nvidia-smi: the driver is missing or older than the library wants; or use --device cpu"
+            ) from error
+        return made
+
+    def make_context(self, engine: Any) -> Any:
+        """An execution context whose scratch memory the caller hands over; None if there is no memory.
+
+        TensorRT-RTX finishes kernels for new shapes while generic ones run, so it must itself decide when
+        to record a CUDA graph, and it can.
+        """
+        strategy = self.module.ExecutionContextAllocationStrategy.USER_MANAGED
+        if not self.rtx:
+            return engine.create_execution_context(strategy)
+        config = engine.create_runtime_config()
+        config.set_execution_context_allocation_strategy(strategy)
+        config.cuda_graph_strategy = self.module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+        return engine.create_execution_context(config)
 
     @property
     def rtx(self) -> bool:

@@ -27,6 +27,8 @@ from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.trt import Gpu
 from stream_mer.runtime.trt_library import Library
 
+SCRATCH = 4096
+
 
 class CudaError(Exception):
     """pycuda.driver.Error"""
@@ -109,6 +111,7 @@ class World:
     next_address: int = 4096
     capturing: list[Any] | None = None
     graphs: int = 0
+    misdeeds: list[str] = field(default_factory=list)
 
     def did(self, what: str) -> Any:
         """Count and log an operation; raise what it shall raise, or give what it shall answer (else None)."""
@@ -156,6 +159,7 @@ def fake_cuda(world: World) -> Any:
     class Stream:
         def __init__(self, flags: int = 0) -> None:
             world.current("Stream")
+            assert flags == 1, "a stream that waits for the default stream"
             world.did("Stream")
             self.handle = 100 + world.calls["Stream"]
             self.work = Work()
@@ -307,9 +311,16 @@ def fake_library(world: World, cuda: Any) -> Library:
     kinds = {"uint8": real.DataType.UINT8, "float32": real.DataType.FLOAT}
     session = world.session()
 
+    def gone(what: str) -> None:
+        """Destructors give memory back, for which the context must be current; they cannot raise."""
+        world.log.append(f"{what} gone")
+        if world.stack[threading.get_ident()] < 1:
+            world.misdeeds.append(f"{what} freed without a current context")
+
     class IExecutionContext:
         def __init__(self) -> None:
-            self._profile, self._shape, self._at = -1, None, {}
+            self._profile, self._shape, self._at, self._scratch = -1, None, {}, 0
+            self._ready = False  # ran once since its shape was set: only then may it be recorded
             world.keep(self)
 
         def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
@@ -324,15 +335,23 @@ def fake_library(world: World, cuda: Any) -> Library:
 
         def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
             low = 1 if self._profile == 0 else world.batches[self._profile - 1] + 1
-            self._shape = shape
+            if shape != self._shape:
+                self._shape, self._ready = shape, False
             fits = self._profile >= 0 and low <= shape[0] <= world.batches[self._profile]
             return world.did("set shape") is None and fits
+
+        def set_device_memory(self, memory: int, size: int) -> None:
+            assert size >= SCRATCH
+            self._scratch = memory
 
         def execute_async_v3(self, stream_handle: int) -> bool:
             world.current("execute")
             if world.did("execute") is not None:
                 return False
             assert set(self._at) == {spec.name for spec in specs}, "a tensor has no address"
+            assert self._scratch in world.memory, "no scratch memory, or freed"
+            assert world.capturing is None or self._ready, "recorded right after a change of shape"
+            self._ready = True
             shape, at = self._shape, dict(self._at)
             step = lambda: _execute(world, session, shape, at)  # noqa: E731
             stream = cuda.streams[stream_handle]
@@ -342,9 +361,11 @@ def fake_library(world: World, cuda: Any) -> Library:
     class ICudaEngine:
         num_optimization_profiles = len(world.batches)
         num_io_tensors = len(specs)
+        device_memory_size_v2 = SCRATCH
 
         def __init__(self) -> None:
             world.keep(self)
+            weakref.finalize(self, gone, "engine")
 
         def get_tensor_name(self, index: int) -> str:
             return specs[index].name
@@ -358,6 +379,7 @@ def fake_library(world: World, cuda: Any) -> Library:
 
         def create_execution_context(self, strategy: Any = None) -> Any:
             world.current("create_execution_context")
+            assert strategy == real.ExecutionContextAllocationStrategy.USER_MANAGED
             return None if world.did("context") is not None else strict_context()
 
     strict_context = strict("IExecutionContext", IExecutionContext)
@@ -365,7 +387,10 @@ def fake_library(world: World, cuda: Any) -> Library:
 
     class Runtime:
         def __init__(self, logger: Any) -> None:
+            if world.did("runtime") is not None:
+                raise TypeError("pybind11::init(): factory function returned nullptr")
             world.keep(self)
+            weakref.finalize(self, gone, "runtime")
 
         def deserialize_cuda_engine(self, serialized_engine: bytes) -> Any:
             world.current("deserialize_cuda_engine")
@@ -375,7 +400,11 @@ def fake_library(world: World, cuda: Any) -> Library:
             return strict_engine()
 
     said: list[str] = []
-    module = SimpleNamespace(Runtime=strict("Runtime", Runtime), nptype=real.nptype)
+    module = SimpleNamespace(
+        Runtime=strict("Runtime", Runtime),
+        nptype=real.nptype,
+        ExecutionContextAllocationStrategy=real.ExecutionContextAllocationStrategy,
+    )
     return Library("tensorrt", "11.4.0", module, object(), said)
 
 
@@ -454,7 +483,7 @@ def page_of(world: World, capability: str = "sm89", precision: str = "f32") -> P
     return PlanManifest(
         engine=manifest.name, network_sha256=manifest.sha256, typed_sha256="0" * 64, backend="tensorrt",
         version="11.4.0", capability=capability, system="Linux x86_64", precision=precision, flags="",
-        batches=world.batches, passed=True,
+        batches=world.batches, passed=True, checked_on="Fake GPU sm89",
     )  # fmt: skip
 
 

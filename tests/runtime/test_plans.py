@@ -69,11 +69,18 @@ def test_every_cast_precision_builds(rtx: Library, manifest: Manifest, precision
     assert built.seconds > 0
 
 
+def test_pictures_run_in_fp16_and_decisions_in_f32(manifest: Manifest) -> None:
+    assert wish_for(manifest, "tensorrt").request.precision == "fp16"
+    decides = replace(manifest, task="classification")
+    assert wish_for(decides, "tensorrt", "auto").request.precision == "f32"
+    assert wish_for(decides, "tensorrt", "fp16").request.precision == "fp16"  # who asks for it gets it
+
+
 @pytest.mark.parametrize("precision", ["int8", "fp8"])
 @pytest.mark.parametrize("name", [one for one in SHIPPED if (ENGINES / one / "int8.toml").is_file()])
 def test_quantised_precisions_build(rtx: Library, name: str, precision: str) -> None:
     manifest = shipped(name)
-    request = PlanRequest(precision, profiles=((1, 4, 8),))
+    request = PlanRequest(precision, profiles=((1, 1, 1),), level=0)  # whether it can be, not how fast
     assert build_plan(rtx, typed_for(manifest, precision), manifest.inputs, request).plan
 
 
@@ -107,7 +114,7 @@ def test_an_interrupted_build_stops_and_keeps_nothing(
     def stop(phase: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises((KeyboardInterrupt, EngineError)):
+    with pytest.raises(KeyboardInterrupt):  # not an error of the library: Ctrl-C ends a program with 130
         ensure_plan(wish_for(manifest, "tensorrt-rtx"), PlanCache(tmp_path), library=rtx, progress=stop)
     assert list(tmp_path.glob("*.plan")) == []
 
@@ -272,14 +279,23 @@ class TestGate:
 
     def test_a_good_plan_is_let_through_and_remembered(self, manifest: Manifest, tmp_path: Path) -> None:
         wish, cache, gpu = self.opened(manifest, tmp_path, read_network(manifest))
-        with pytest.raises(EngineError, match=r"not checked on a GPU yet.*\ncheck it: stream-mer engines"):
+        with pytest.raises(
+            EngineError, match=r"not checked on Fake GPU sm89 yet.*\ncheck it: stream-mer engines"
+        ):
             open_plan(wish, cache, gpu)  # type: ignore[arg-type]
         page = gate_plan(wish, cache, self.judge(manifest), gpu)  # type: ignore[arg-type]
         assert page.passed is True
-        assert "identical on Fake GPU sm89" in page.parity
+        assert (page.parity, page.checked_on) == ("identical", "Fake GPU sm89")
         engine = open_plan(wish, cache, gpu)  # type: ignore[arg-type]
         assert engine.backend == "tensorrt:cuda:fp16"
         engine.close()
+
+    def test_another_gpus_verdict_does_not_count(self, manifest: Manifest, tmp_path: Path) -> None:
+        wish, cache, gpu = self.opened(manifest, tmp_path, read_network(manifest))
+        page = gate_plan(wish, cache, self.judge(manifest), gpu)  # type: ignore[arg-type]
+        cache.note(replace(page, checked_on="Elder GPU sm89"))
+        with pytest.raises(EngineError, match="was not checked on Fake GPU sm89 yet"):
+            open_plan(wish, cache, gpu)  # type: ignore[arg-type]
 
     def test_a_right_build_with_wrong_numbers_is_refused_for_good(
         self, manifest: Manifest, tmp_path: Path
