@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from stream_mer.capture.index import VideoIndex, index_video
 from stream_mer.config import Settings
 from stream_mer.core.segments import Segment, plan_segments
 from stream_mer.core.stitch import Names
-from stream_mer.errors import ConfigError, StreamMerError
+from stream_mer.errors import ConfigError, OutputError, StreamMerError
 from stream_mer.pipeline.workers import NextJob, Outcome, Report
 from stream_mer.sinks.harvest import from_record, to_record
 from stream_mer.sinks.manifest import FileEntry, Manifest, writable
@@ -214,6 +215,9 @@ class Archive:
         run.running -= 1
         if outcome.failure is not None:
             self._open.remove(found)
+            if outcome.answer:
+                with suppress(OutputError):  # the failure that led here is told
+                    self._write_part(run, outcome.job.segment.index, outcome.answer)
             self._fail(one, outcome.failure)
             return
         record = json.loads(outcome.answer)
@@ -244,17 +248,21 @@ class Archive:
     def _leave(self, early: Unfinished | None) -> None:
         """Write out what is whole so far; the segment that was cut short only if it is all there is."""
         for _, run in self._open:
-            done = self.manifest.finished(run.entry.sha256, self.key)
-            results = []
-            for n in range(len(run.segments)):
-                if n not in done:
-                    break
-                results.append(from_record(self._result(run, n)))
             if early is not None and len(run.segments) == 1:
-                results = [from_record(json.loads(json.dumps(to_record(early.result))))]
-            write_outputs(
-                run.folder, run.entry, run.segments, results, self.settings, self.networks, interrupted=True
-            )
+                self._write_part(run, 0, json.dumps(to_record(early.result)))
+            else:
+                self._write_part(run)
+
+    def _write_part(self, run: FileRun, cut: int | None = None, answer: str = "") -> None:
+        """Write what the segments up to the first missing one gave, and what ``cut`` did before it ended."""
+        done = self.manifest.finished(run.entry.sha256, self.key)
+        whole = next(n for n in range(len(run.segments) + 1) if n not in done)
+        results = [from_record(self._result(run, n)) for n in range(whole)]
+        if cut == whole:
+            results.append(from_record(json.loads(answer)))
+        write_outputs(
+            run.folder, run.entry, run.segments, results, self.settings, self.networks, interrupted=True
+        )
 
     def _fail(self, one: Input, error: StreamMerError) -> None:
         self._tell(Status(one, self.out / self.names[one.path], "failed", None, error))

@@ -18,9 +18,11 @@ from stream_mer.capture.span import SpanSource
 from stream_mer.config import Settings
 from stream_mer.core.segments import BoxTimes, Segment, SegmentResult
 from stream_mer.core.stitch import Names
+from stream_mer.errors import StreamMerError
 from stream_mer.pipeline.inline import run_inline
 from stream_mer.pipeline.plan import Plan, Progress, SinkRecipe
 from stream_mer.pipeline.threads import ThreadedRun
+from stream_mer.pipeline.workers import Partial
 from stream_mer.protocols import Source
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.sinks.harvest import Harvest, to_record
@@ -61,12 +63,18 @@ class Unfinished(Exception):  # noqa: N818  (a signal with what was done, not an
     cause: BaseException
     result: SegmentResult
 
+    def partial(self) -> Partial:
+        """As a job's answer; raises the cause if it is none of the file's or the disk's."""
+        if not isinstance(self.cause, StreamMerError):
+            raise self.cause from None
+        return Partial(json.dumps(to_record(self.result)), self.cause)
 
-def work(piece: Piece, report: Callable[[int], None]) -> str:
+
+def work(piece: Piece, report: Callable[[int], None]) -> str | Partial:
     """Judge one segment; the answer is JSON (``sinks.harvest``). Runs in any process that can see the file.
 
     Raises:
-        StreamMerError: the file, an engine or a stage failed.
+        StreamMerError: the file, an engine or a stage failed, and nothing was done before.
     """
     networks = _networks(piece.settings, piece.way)
     detectors = DetectorFactory(piece.settings, AssetStore(piece.settings.assets))
@@ -75,7 +83,7 @@ def work(piece: Piece, report: Callable[[int], None]) -> str:
     try:
         result = judge(piece, networks, detectors, sinks, inline=True)
     except Unfinished as early:
-        raise early.cause from None
+        return early.partial()
     return json.dumps(to_record(result))
 
 

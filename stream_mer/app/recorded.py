@@ -21,7 +21,7 @@ from stream_mer.capture.index import claimed_frames
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
-from stream_mer.pipeline.workers import NextJob, Outcome, Report, in_processes, in_turn
+from stream_mer.pipeline.workers import NextJob, Outcome, Partial, Report, in_processes, in_turn
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.sinks.harvest import to_record
 from stream_mer.sinks.manifest import MANIFEST, Manifest
@@ -254,7 +254,7 @@ def _on_ray(
 def _here(archive: Archive, detectors: DetectorFactory, inline: bool) -> Spread:
     """Pieces in this process; a file of one piece shows its events and overlay while they come."""
 
-    def judge_here(piece: Piece, report: Report) -> str:
+    def judge_here(piece: Piece, report: Report) -> str | Partial:
         if piece.segment.index == 0 and piece.segment.stop_ns is None:
             sinks = recording_sinks(archive.out / piece.name, piece.settings, archive.networks)
         else:
@@ -265,7 +265,7 @@ def _here(archive: Archive, detectors: DetectorFactory, inline: bool) -> Spread:
         except Unfinished as early:
             if isinstance(early.cause, KeyboardInterrupt):
                 raise
-            raise early.cause from None
+            return early.partial()
         return json.dumps(to_record(result))
 
     return lambda next_job, report: in_turn(judge_here, next_job, report)

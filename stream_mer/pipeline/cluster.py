@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from stream_mer.errors import ConfigError, StreamMerError
-from stream_mer.pipeline.workers import ATTEMPTS, NextJob, Outcome, Report, Work, died
+from stream_mer.pipeline.workers import ATTEMPTS, NextJob, Outcome, Partial, Report, Work, died
 
 try:
     import ray
@@ -75,11 +75,11 @@ def _connect(address: str, workers: int | None) -> None:
 class _Actor:
     """Lives on a node, keeps its networks loaded between jobs."""
 
-    def do(self, work: Callable[[object, Report], str], job: object) -> tuple[str, StreamMerError | None]:
+    def do(self, work: Work[object], job: object) -> str | Partial:
         try:
-            return work(job, lambda _: None), None
+            return work(job, lambda _: None)
         except StreamMerError as error:
-            return "", error
+            return Partial("", error)
 
 
 def _spread(
@@ -102,7 +102,7 @@ def _spread(
         actor, job, tries = running.pop(ready)
         report(0)
         try:
-            answer, failure = ray.get(ready)
+            answer = ray.get(ready)
         except RayActorError as error:
             if tries < ATTEMPTS:
                 again.append((job, tries))
@@ -110,4 +110,4 @@ def _spread(
                 yield Outcome(job, "", died(str(error).splitlines()[0], tries))
             continue
         idle.append(actor)
-        yield Outcome(job, answer, failure)
+        yield Outcome.of(job, answer)

@@ -19,9 +19,18 @@ Given = TypeVar("Given", covariant=True)
 ATTEMPTS = 3
 """A job whose worker dies so often is given up: it is probably what kills them."""
 
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The answer of a job that failed on the way: what was done before that is worth keeping."""
+
+    answer: str
+    failure: StreamMerError
+
+
 Report = Callable[[int], None]
 """Called by a job with the number of frames done since the last call."""
-Work = Callable[[Job, Report], str]
+Work = Callable[[Job, Report], str | Partial]
 
 
 class NextJob(Protocol[Given]):
@@ -32,11 +41,16 @@ class NextJob(Protocol[Given]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Job]):
-    """What became of a job: its answer, or why there is none."""
+    """What became of a job: its answer, or why there is none, or not a whole one."""
 
     job: Job
     answer: str
     failure: StreamMerError | None = None
+
+    @classmethod
+    def of(cls, job: Job, answer: str | Partial) -> Outcome[Job]:
+        """What a job that returned has become."""
+        return cls(job, answer.answer, answer.failure) if isinstance(answer, Partial) else cls(job, answer)
 
 
 def in_turn(work: Work[Job], next_job: NextJob[Job], report: Report) -> Iterator[Outcome[Job]]:
@@ -47,7 +61,7 @@ def in_turn(work: Work[Job], next_job: NextJob[Job], report: Report) -> Iterator
 
 def _attempt(work: Work[Job], job: Job, report: Report) -> Outcome[Job]:
     try:
-        return Outcome(job, work(job, report))
+        return Outcome.of(job, work(job, report))
     except StreamMerError as error:
         return Outcome(job, "", error)
 
@@ -89,9 +103,9 @@ def in_processes(
                 answer = worker.hear()
                 if isinstance(answer, int):
                     report(answer)
-                elif isinstance(answer, str):
+                elif isinstance(answer, (str, Partial)):
                     worker.job = None
-                    yield Outcome(job, answer)
+                    yield Outcome.of(job, answer)
                 elif isinstance(answer, StreamMerError):
                     worker.job = None
                     yield Outcome(job, "", answer)
@@ -151,7 +165,7 @@ class _Worker(Generic[Job]):
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _serve(work: Callable[[object, Report], str], pipe: Connection) -> None:
+def _serve(work: Callable[[object, Report], str | Partial], pipe: Connection) -> None:
     """Body of a worker process: answer jobs until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; only the parent acts on it
     parent = os.getppid()
@@ -167,7 +181,7 @@ def _serve(work: Callable[[object, Report], str], pipe: Connection) -> None:
         except (EOFError, OSError):
             return
         try:
-            answer: str | StreamMerError = work(job, report)
+            answer: str | Partial | StreamMerError = work(job, report)
         except StreamMerError as error:
             answer = error
         try:

@@ -11,15 +11,18 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stream_mer.app.recorded import How, process_many
+from stream_mer.capture.picture import PictureReader
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main
 from stream_mer.config import Settings
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, SourceDamaged
 from stream_mer.sinks.event_log import read_events
 from stream_mer.sinks.video import VideoWriter
 
@@ -50,7 +53,8 @@ def cams(videos: Path, assets_dir: Path, tmp_path_factory: pytest.TempPathFactor
 def plain(cams: Path) -> dict[str, bytes]:
     out = cams.parent / "plain"
     assert process_many([str(cams)], out, SETTINGS, How()) == 5
-    assert read_events(out / "hall" / "cam" / "events.jsonl"), "the threshold must find something"
+    found = [read_events(out / name / "cam" / "events.jsonl") for name in ("hall", "door")]
+    assert any(found), "the threshold must find something"
     return logs(out)
 
 
@@ -165,3 +169,32 @@ def test_the_overlay_of_segments_is_one_video_with_every_frame_once(
 def test_flags_that_contradict_are_refused(cams: Path, tmp_path: Path) -> None:
     for flags in (["--resume", "--restart"], ["--workers", "0"], ["--segment", "0"]):
         assert main(["process", str(cams), "--out", str(tmp_path), *flags]) == 2
+
+
+@pytest.mark.parametrize("segment_s", [1, 60])
+def test_what_was_seen_before_a_source_fails_is_kept_and_said(
+    cams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segment_s: int
+) -> None:
+    read, name = PictureReader.read, "door/cam.mp4"
+    settings = replace(SETTINGS, segment_s=segment_s)
+
+    def failing(self: PictureReader, picture: Any, pts_ns: int) -> Any:
+        if pts_ns >= 1_800_000_000:
+            raise SourceDamaged("the disk has gone\ncheck it")
+        return read(self, picture, pts_ns)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PictureReader, "read", failing)
+        with pytest.raises(SourceDamaged, match="the disk has gone"):
+            process_many([str(cams / name)], tmp_path, settings, How())
+    run = json.loads((tmp_path / "cam" / "run.json").read_text())
+    assert run["interrupted"]
+    assert 25 <= run["frames"] <= 45
+    seen = [event.onset_ns for event in read_events(tmp_path / "cam" / "events.jsonl")]
+    assert seen
+    assert process_many([str(cams / name)], tmp_path, settings, How(resume=True)) == 0
+    run = json.loads((tmp_path / "cam" / "run.json").read_text())
+    assert (run["interrupted"], run["frames"]) == (False, 75)
+    whole = [event.onset_ns for event in read_events(tmp_path / "cam" / "events.jsonl")]
+    assert whole[: len(seen)] == seen
+    assert len(whole) > len(seen)
