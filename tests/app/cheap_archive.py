@@ -34,6 +34,7 @@ NETWORKS: Any = SimpleNamespace(
     super_resolver=SimpleNamespace(name="cheap"),
     calibration=SimpleNamespace(threshold=0.5, temperature=1.0),
     digests=lambda: {"cheap": "0" * 64},
+    changes=lambda: (),
 )
 
 
