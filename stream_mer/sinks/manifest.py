@@ -195,6 +195,11 @@ class Manifest:
             raise self._refusal(error) from error
 
     def _refusal(self, error: sqlite3.DatabaseError) -> OutputError:
+        if "not a database" in str(error) or "malformed" in str(error):
+            return OutputError(
+                f"{self._path} is damaged: {error}\n"
+                "Delete it and run again: what is done is judged again; or choose another folder with --out."
+            )
         why = f"No space left ({error})" if "full" in str(error) else str(error)
         return OutputError(
             f"cannot write {self._path}: {why}\n"

@@ -159,3 +159,9 @@ def test_a_manifest_of_another_layout_is_refused(tmp_path: Path) -> None:
     manifest.close()
     with pytest.raises(ConfigError, match="layout 99"):
         Manifest(tmp_path / MANIFEST)
+
+
+def test_a_damaged_manifest_is_said_to_be_damaged(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_bytes(bytes(range(1, 255)) * 20)
+    with pytest.raises(OutputError, match="is damaged: file is not a database"):
+        Manifest(tmp_path / MANIFEST)
