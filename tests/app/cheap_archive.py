@@ -122,7 +122,8 @@ def outputs(out: Path) -> dict[str, bytes]:
     """What must be the same after any history; run.json without its measured times."""
     found = {}
     for path in sorted(out.rglob("*")):
-        if path.is_dir() or path.name == MANIFEST:
+        # Killed as it ends, a run leaves SQLite's spent journal; the next one, which has nothing to do, too.
+        if path.is_dir() or path.name in (MANIFEST, f"{MANIFEST}-journal"):
             continue
         content = path.read_bytes()
         if path.name == "run.json":
