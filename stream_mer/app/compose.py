@@ -33,7 +33,7 @@ from stream_mer.types import REASONS, RunSummary, SourceInfo
 
 AUTO_SR_BELOW_PX = 32.0
 """``--sr auto``: narrower faces go through LR and SR, wider ones show the classifier their own pixels.
-Source: motion by size in engines/README.md; from here up the native crop is ahead in every figure."""
+Source: motion and spotting by size in engines/README.md; from here up the native crop is behind in none."""
 REPORT_S = 0.15
 """An event is reported so long after its offset and the look-ahead (tests/core/test_decision.py)."""
 UNEVEN_FRAMES, UNEVEN_SHARE = 20, 0.05
