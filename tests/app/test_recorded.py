@@ -75,7 +75,7 @@ def test_events_hold_the_contract(cap12: Path) -> None:
 
 
 def test_threads_and_inline_find_the_same(videos: Path, assets_dir: Path, tmp_path: Path) -> None:
-    clip = videos / "grid_bbaf2n.mpg"
+    clip = videos / "asl_bird.mkv"
     settings = Settings(threshold=0.05, overlay=False)
     threaded = process(clip, tmp_path / "threads", settings)
     inline = process(clip, tmp_path / "inline", settings, inline=True)
@@ -179,14 +179,15 @@ def test_stream_yields_one_result_a_frame_and_cleans_up(videos: Path, assets_dir
 def test_live_plays_a_file_at_its_own_pace(videos: Path, assets_dir: Path, tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "stream_mer", "live", "--source", str(videos / "asl_thanks.mkv"),
-        "--no-window", "--record", str(tmp_path),
+        "--no-window", "--record", str(tmp_path / "record"),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    new_user = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}  # the notice comes once a user
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=new_user)
     assert done.returncode == 0, done.stderr
     assert "Notice:" in done.stderr
-    run = json.loads((tmp_path / "run.json").read_text())
+    run = json.loads((tmp_path / "record" / "run.json").read_text())
     assert run["frames"] + sum(run["frames_dropped"].values()) == 51
-    for line in (tmp_path / "events.jsonl").read_text().splitlines():
+    for line in (tmp_path / "record" / "events.jsonl").read_text().splitlines():
         assert json.loads(line)["onset_utc"].endswith("+00:00")
 
 
