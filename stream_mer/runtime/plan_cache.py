@@ -118,6 +118,8 @@ class PlanCache:
         if not page.is_file() or not self.path(wanted).is_file():
             return None
         found = read_page(page)
+        if found is None:
+            return None
         differing = [
             f"{name} {getattr(found, name)!r} is not {getattr(wanted, name)!r}"
             for name in DECIDING
@@ -175,12 +177,13 @@ class PlanCache:
             return b""
 
     def pages(self) -> tuple[PlanManifest, ...]:
-        """Every page, by name.
+        """Every page that this version of the program wrote, by name.
 
         Raises:
             EngineError: one cannot be read.
         """
-        return tuple(read_page(page) for page in sorted(self.folder.glob("*.json")))
+        found = (read_page(page) for page in sorted(self.folder.glob("*.json")))
+        return tuple(page for page in found if page is not None)
 
     def _timing(self, manifest: PlanManifest) -> Path:
         return self.folder / f"{manifest.backend}-{manifest.version}-{manifest.capability}.timing"
@@ -195,8 +198,8 @@ class PlanCache:
             raise OutputError(f"plan {path}: {error.strerror}; free space or give --cache DIR") from error
 
 
-def read_page(page: Path) -> PlanManifest:
-    """A plan's page.
+def read_page(page: Path) -> PlanManifest | None:
+    """A plan's page; None if another version of the program wrote it, whose plan is built again when wanted.
 
     Raises:
         EngineError: not readable as one.
@@ -205,7 +208,7 @@ def read_page(page: Path) -> PlanManifest:
         content: dict[str, Any] = json.loads(page.read_text(encoding="utf-8"))
         known = {one.name for one in fields(PlanManifest)}
         if set(content) != known:
-            raise ValueError("other fields than this version writes")
+            return None
         return PlanManifest(**{**content, "batches": tuple(content["batches"])})
     except (OSError, ValueError, TypeError) as error:
         raise EngineError(f"plan page {page}: {error}; delete it and build again") from error

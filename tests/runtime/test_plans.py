@@ -233,7 +233,10 @@ class TestCache:
         sheet.write_text(json.dumps({**content, "version": "9.9"}))
         with pytest.raises(EngineError, match=r"does not fit here: version '9.9' is not"):
             cache.find(page)
-        sheet.write_text("{}")
+        sheet.write_text(json.dumps({"of another version": 1}))
+        assert cache.find(page) is None, "it is built again, an old page must not end every run"
+        assert cache.pages() == ()
+        sheet.write_text("no page")
         with pytest.raises(EngineError, match="delete it and build again"):
             cache.find(page)
 
