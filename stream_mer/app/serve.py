@@ -16,6 +16,7 @@ from stream_mer.app.logs import start_logging
 from stream_mer.app.notice import give_notice
 from stream_mer.app.outputs import require_writable, say
 from stream_mer.app.systemd import Systemd
+from stream_mer.capture.redact import redact
 from stream_mer.pipeline.presses import Presses, counted_presses
 from stream_mer.pipeline.threads import DOUBLE_PRESS_S
 
@@ -59,7 +60,8 @@ def serve(options: ServeOptions) -> int:
             stack.callback(fleet.close)
             if config.web is not None:
                 url = stack.enter_context(dashboard(config.web, config.web_token, fleet))
-                print(f"dashboard: {url}", file=sys.stderr, flush=True)
+                # A service's messages end up in logs that others read; its token is known from the file.
+                print(f"dashboard: {redact(url)}", file=sys.stderr, flush=True)
             fleet.start()
             systemd.ready(_status(fleet))
             _attend(fleet, systemd, presses, options.seconds)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
+from urllib.parse import quote
 
 import uvicorn
 
@@ -13,6 +15,8 @@ from stream_mer.web.door import is_loopback
 
 START_S = 10.0
 STOP_S = 5.0
+_TOKEN = re.compile(r"[!-~]([ -~]*[!-~])?")
+"""What an address, a header and a cookie can all carry: ASCII, no blank at either end (RFC 9110, 5.5)."""
 
 
 class WebServer:
@@ -28,10 +32,17 @@ class WebServer:
         port: the port really used.
 
     Raises:
-        ConfigError: off loopback without a token, or the address cannot be used.
+        ConfigError: off loopback without a token, a token that is empty or cannot be sent, or the
+            address cannot be used.
     """
 
     def __init__(self, dashboard: Dashboard, host: str, port: int, *, token: str | None = None) -> None:
+        if token is not None and not _TOKEN.fullmatch(token):
+            # An empty one (a variable that is not set, on a command line) would let everybody in.
+            raise ConfigError(
+                "the dashboard's token is empty, or holds more than letters, digits and signs of ASCII\n"
+                "give another one, for example from: openssl rand -hex 16"
+            )
         if token is None and not is_loopback(host):
             raise ConfigError(
                 f"--web {host}:{port} would show faces to the network without a token\n"
@@ -64,7 +75,8 @@ class WebServer:
     def url(self) -> str:
         """The address to open, token included."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}/" + (f"?token={self._token}" if self._token else "")
+        word = f"?token={quote(self._token, safe='')}" if self._token is not None else ""
+        return f"http://{host}:{self.port}/{word}"
 
     def start(self) -> None:
         """Begin to answer.

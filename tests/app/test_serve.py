@@ -145,6 +145,22 @@ def test_a_failing_camera_disturbs_nobody_and_everything_is_counted(
     assert (tmp_path / "state" / "stream_mer").is_dir(), "the notice is remembered"
 
 
+@pytest.mark.assets
+def test_the_dashboards_token_is_not_in_the_log(assets_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn")
+    (tmp_path / "token").write_text(SECRET)
+    text = 'web = "127.0.0.1:0"\nweb_token_file = "token"\ndetector = "short"\n'
+    service = Service(tmp_path, text=text + camera("gone", "rtsp://127.0.0.1:9/x"))
+    try:
+        url = service.url
+        assert url.endswith("/?token=***"), "where to go, and that one is needed"
+        answer = urllib.request.urlopen(url.replace("?token=***", f"api/state?token={SECRET}"), timeout=20)
+        assert answer.status == 200
+    finally:
+        _, out = service.stop()
+    assert SECRET not in "".join(service.said) + out
+
+
 @pytest.mark.data
 @pytest.mark.assets
 def test_nothing_is_contacted_in_an_empty_network(videos: Path, assets_dir: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,27 @@ def test_off_loopback_needs_a_token() -> None:
     made = WebServer(Dashboard([], token="t"), "0.0.0.0", 0, token="t")
     assert made.url.endswith("/?token=t")
     assert made.stop(), "never started, yet stopped without fuss"
+
+
+@pytest.mark.parametrize("token", ["", " ", "blank ", "ключ", "two\nlines"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
+def test_a_token_that_protects_nothing_or_cannot_be_sent_is_refused(host: str, token: str) -> None:
+    """``--web-token "$TOKEN"`` with no such variable is an empty one: ``?token=`` would let everybody in."""
+    with pytest.raises(ConfigError, match="token is empty, or"):
+        WebServer(Dashboard([], token=token), host, 0, token=token)
+
+
+@pytest.mark.parametrize("token", ["aB+c/d==", "a&b#c%20?", 'a b;c"d,e\\'])
+def test_the_printed_address_opens_whatever_signs_the_token_has(token: str) -> None:
+    made = WebServer(Dashboard([LiveState("door")], token=token), "127.0.0.1", 0, token=token)
+    made.start()
+    try:
+        visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        page = visitor.open(made.url, timeout=WAIT_S)
+        assert "token" not in page.url, "out of the address bar"
+        assert visitor.open(f"{page.url}api/state", timeout=WAIT_S).status == 200, "the cookie serves"
+    finally:
+        made.stop()
 
 
 def test_page_works_in_a_browser(server: WebServer, tmp_path: Path) -> None:
