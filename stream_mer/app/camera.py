@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -48,7 +49,9 @@ class Camera:
         sinks: its sinks, made anew for every run from the run's start in UTC.
         folder: where a run that starts then leaves its summary, if anywhere.
         note: told how it fares, one line, for the dashboard.
+        over: told when it has given up for good.
         threshold: probability from which a score counts, for pictures.
+        chance: random numbers in 0..1, so that many cameras behind one switch do not all try at once.
     """
 
     def __init__(
@@ -63,11 +66,14 @@ class Camera:
         *,
         folder: Callable[[datetime], Path | None] = lambda _: None,
         note: Callable[[str], None] = lambda _: None,
+        over: Callable[[], None] = lambda: None,
         threshold: float = 0.5,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.name, self.settings, self.threshold = name, settings, threshold
         self._networks, self._detectors = networks, detectors
-        self._sparse, self._sinks, self._folder, self._note = sparse, sinks, folder, note
+        self._sparse, self._sinks, self._folder = sparse, sinks, folder
+        self._note, self._over, self._chance = note, over, chance
         self._log = logging.LoggerAdapter(logging.getLogger("stream_mer.camera"), {"camera": name})
         self.recipe: SourceRecipe = open_source(source, paced=True, observe=self._link)
         self._pause = MonotonicClock()
@@ -75,10 +81,8 @@ class Camera:
         self._run: ThreadedRun | None = None
         self._past = Totals()
         self._last_ns: int | None = None
-        self.phase = "waiting"
         self.reconnects: Counter[str] = Counter()
         self.restarts = 0
-        self.failure = ""
         self._stopping = False
 
     @property
@@ -101,21 +105,21 @@ class Camera:
             processed, began_ns = self.totals().processed, self._pause.now_ns()
             try:
                 self.run_once()
-                self.phase = "ended"
                 self._tell(logging.INFO, "stopped" if self._stopping else "the stream has ended")
                 return
             except StreamMerError as error:
-                self.phase, self.failure = "failed", redact(str(error).partition("\n")[0])
-                if isinstance(error, SourceError) and is_final(error, was_connected=True):
-                    self._tell(logging.ERROR, f"gave up: {self.failure}")
-                    return
-                if self.totals().processed > processed:
-                    backoff.connected(began_ns)
-                again_ns = backoff.lost(self._pause.now_ns(), 0.5)
-                pause_s = (again_ns - self._pause.now_ns()) / 1e9
-                self._tell(logging.ERROR, f"{self.failure}; trying again in {pause_s:.1f} s")
+                failure = redact(str(error).partition("\n")[0])
                 if isinstance(error, SourceError):
                     self.reconnects[error.reason] += 1
+                    if is_final(error, was_connected=True):
+                        self._tell(logging.ERROR, f"gave up: {failure}")
+                        self._over()
+                        return
+                if self.totals().processed > processed:
+                    backoff.connected(began_ns)
+                again_ns = backoff.lost(self._pause.now_ns(), self._chance())
+                pause_s = (again_ns - self._pause.now_ns()) / 1e9
+                self._tell(logging.ERROR, f"{failure}; trying again in {pause_s:.1f} s")
                 if not self._pause.wait_until(again_ns):
                     return
                 self.restarts += 1
@@ -133,7 +137,6 @@ class Camera:
             stopping = self._stopping
         if stopping:
             run.stop()
-        self.phase = "running"
         try:
             return run.run()
         finally:

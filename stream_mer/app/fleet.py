@@ -158,6 +158,7 @@ class Fleet:
             lambda camera, started: self._sinks(config, camera, started),
             folder=lambda started: self._folder(config, started),
             note=self.states[config.name].say,
+            over=lambda: self.states[config.name].finish(failed=True),
             threshold=self.states[config.name].threshold,
         )
 

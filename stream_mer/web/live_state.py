@@ -77,6 +77,8 @@ class LiveState:
         """Take a result. ``status`` may hold ``coverage``, ``dropped`` and ``latency_ms``."""
         with self._lock:
             stream, now = self._stream, self._clock_ns()
+            if stream.phase != "running":  # why there were no pictures is over
+                stream.note = ""
             stream.phase, stream.seen_ns = "running", now
             if result.frame.epoch != stream.epoch:  # another time line: old scores have no place on it
                 stream.scores.clear()

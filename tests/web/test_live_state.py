@@ -44,6 +44,19 @@ def test_before_the_first_frame_nothing_is_invented() -> None:
     assert got["events"] == []
 
 
+def test_why_there_were_no_pictures_is_not_told_any_more_when_they_come() -> None:
+    state = LiveState("door")
+    state.say("nothing listens at this host and port; trying again in 27.0 s")
+    state.publish(result(0))
+    assert state.snapshot()["note"] == ""
+    state.say("no data in time; trying again in 0.5 s")
+    state.publish(result(1))
+    assert state.snapshot()["note"], "during an outage late results say nothing about the camera"
+    state.finish(failed=True)
+    state.publish(result(2))
+    assert state.snapshot()["note"] == "", "its pipeline was started again"
+
+
 def test_memory_stays_bounded() -> None:
     state = LiveState("door", clock_ns=Hands())
     for index in range(3000):

@@ -75,10 +75,12 @@ class Site:
     def __enter__(self) -> Site:
         face = encode_jpeg(cv2.applyColorMap(np.tile(np.arange(64, dtype=np.uint8), (64, 1)), 2))
         self.states[0].keep_thumbnails("1-120", (face, face, face))
-        self.states[1].say("no data in time; trying again in 0.5 s")
         self.server.start()
         for thread in self._threads:
             thread.start()
+        while self.states[1].ready() is not None:
+            time.sleep(0.01)
+        self.states[1].say("no data in time; trying again in 0.5 s")
         return self
 
     def __exit__(self, *_: object) -> None:
