@@ -66,7 +66,7 @@ def make_records(
         find: the subject, clip and folder of a row; raises ``RowError`` when there is no such folder.
     """
     records: list[ClipRecord] = []
-    seen: dict[tuple[str, str, int, str], int] = {}
+    seen: dict[tuple[Path, str, int, str], int] = {}
     for row in rows:
         try:
             record = _record(scheme, row, table, places, findings, find)
@@ -76,7 +76,7 @@ def make_records(
         except ValueError as error:  # the record's own checks
             findings.leave_out(table, row.number, str(error), "correct that cell")
             continue
-        key = (record.subject, record.clip, record.onset, record.kind)
+        key = (record.path, record.clip, record.onset, record.kind)
         first = seen.setdefault(key, row.number)
         if first != row.number:
             findings.leave_out(

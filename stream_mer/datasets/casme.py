@@ -22,7 +22,7 @@ CASME2 = Scheme("casme2", 200.0, CASME2_LABELS)
 CASME2_WORKBOOKS = ("CASME2-coding*.xls*", "CASME2_label*.xls*", "CASME2*.xls*")
 CASME2_FRAMES = (
     *("CASME2-RAW", "CASME2_RAW", "CASME2_RAW_selected", "CASME2-RAW-Localized"),
-    *("Cropped", "Cropped-updated/Cropped", "Cropped-updated"),
+    *("Cropped", "Cropped-updated/Cropped", "Cropped-updated", "Cropped_original"),
 )
 COLUMNS = {
     "subject": ("Subject",),

@@ -25,6 +25,8 @@ A_COLUMNS = {
     "label": ("emotion",),
     "kind": ("Expression type", "Type"),
 }
+FILM = "a"
+"""The folder of a person's one film in part C."""
 C_COLUMNS = {
     "subject": ("sub", "Subject"),
     "clip": ("count", "Filename"),
@@ -38,11 +40,11 @@ def read_casme3_a(root: Path, frames: Path | None = None) -> Dataset:
     """Part A: ``part_A/spNO.1/a/color/12.jpg``; several expressions a folder; numbers from 0 or 1.
 
     Reads ``cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx`` or the full ``CAS(ME)3_part_A_v2.xls``, whose column
-    "Expression type" tells macro from micro.
+    "Expression type" tells macro from micro and which names no emotions.
     """
     findings, places = Findings(), Places()
     table = find_workbook(root, A_WORKBOOKS, "casme3-a")
-    rows = read_table(table, A_COLUMNS, optional=("aus", "kind"))
+    rows = read_table(table, A_COLUMNS, optional=("aus", "label", "kind"))
     base = frames_base(root, ("part_A", "part_A/data", "data/part_A"), frames, places)
 
     def find(row: Row) -> Found:
@@ -59,22 +61,23 @@ def read_casme3_a(root: Path, frames: Path | None = None) -> Dataset:
 
 
 def read_casme3_c(root: Path, frames: Path | None = None) -> Dataset:
-    """Part C: ``part_C/01/1/color/12.jpg`` and ``CAS(ME)3_part_C_ME.xlsx``; no apex, no emotion.
+    """Part C: ``part_C/01/a/color/12.jpg`` and ``CAS(ME)3_part_C_ME.xlsx``; no apex, no emotion.
 
-    Action units are parted by ASCII and by full-width commas.
+    Each person has one film, ``a``; ``count`` numbers the expressions in it. A folder for each of them
+    (``part_C/01/1/color``) serves as well. Action units are parted by ASCII and by full-width commas.
     """
     findings, places = Findings(), Places()
     table = find_workbook(root, C_WORKBOOKS, "casme3-c")
     rows = read_table(table, C_COLUMNS, optional=("aus",))
-    base = frames_base(root, ("part_C", "data/part_C"), frames, places)
+    base = frames_base(root, ("part_C/part_C", "part_C", "data/part_C"), frames, places)
 
     def find(row: Row) -> Found:
         subject, count = padded(row.cells["subject"], 2), row.cells["clip"]
         people = (subject, padded(subject, 1), padded(subject, 1, "spNO."), row.cells["subject"])
-        folder = places.descend(base, people, (count, "."), ("color", "colour"))
-        folder = folder or places.descend(base, people, (count, "."))
+        folder = places.descend(base, people, (count, FILM, "."), ("color", "colour"))
+        folder = folder or places.descend(base, people, (count, FILM, "."))
         if folder is None:
-            raise no_folder(base, (subject, count, "color"))
+            raise no_folder(base, (subject, FILM, "color"))
         return Found(subject, count, folder)
 
     mended = apply_errata("casme3-c", rows, table, findings)

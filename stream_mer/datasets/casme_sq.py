@@ -15,7 +15,9 @@ from stream_mer.errors import ConfigError
 
 CASME_SQ = Scheme("casme-sq", 30.0, frozenset({"positive", "negative", "surprise", "others"}))
 WORKBOOKS = ("CAS(ME)^2code_final*.xls*", "*code_final*.xls*")
-SHEET, SUBJECTS, VIDEOS = "CASFEcode_final", "naming rule1", "naming rule2"
+SHEETS = ("CASFEcode_final", "CASMEcode_final")
+"""How the sheet of annotations is called in the versions of the workbook."""
+SUBJECTS, VIDEOS = "naming rule1", "naming rule2"
 COLUMNS = ("subject", "video", "onset", "apex", "offset", "aus", "label", "kind", "self_report")
 FRAMES = (
     *("CASME_sq/rawpic", "CAS(ME)^2/rawpic", "CAS(ME)2/rawpic", "rawpic"),
@@ -27,15 +29,15 @@ FRAMES = (
 def read_casme_sq(root: Path, frames: Path | None = None) -> Dataset:
     """CAS(ME)²: ``CASME_sq/rawpic/s15/15_0401girlcrashing/img_N.jpg`` and ``CAS(ME)^2code_final.xlsx``.
 
-    The sheet has no header. Subject 1 is the folder ``s15`` by the sheet "naming rule1"; the video
-    ``anger1_1`` is the first expression in the film ``anger1``, which "naming rule2" calls 0401.
+    The sheet has no header. Subject 1 is the folder ``s15`` (or ``15``) by the sheet "naming rule1"; the
+    video ``anger1_1`` is the first expression in the film ``anger1``, which "naming rule2" calls 0401.
     """
     findings, places = Findings(), Places()
     table = find_workbook(root, WORKBOOKS, "casme-sq")
-    rows = [_named(row) for row in read_headerless(table, COLUMNS, SHEET) if row.cells["subject"].isdigit()]
+    rows = [_named(row) for row in read_headerless(table, COLUMNS, SHEETS) if row.cells["subject"].isdigit()]
     if not rows:
         raise ConfigError(
-            f"{table}: the sheet {SHEET!r} has no annotations\ntake the workbook as it was published"
+            f"{table}: the sheet {SHEETS[0]!r} has no annotations\ntake the workbook as it was published"
         )
     people, films = naming_rules(table)
     base = frames_base(root, FRAMES, frames, places)
@@ -47,7 +49,7 @@ def read_casme_sq(root: Path, frames: Path | None = None) -> Dataset:
         if film.lower() not in films:
             raise RowError(f"{VIDEOS!r} does not name the film {film!r}", "complete that sheet")
         person, code = people[number], films[film.lower()]
-        inside = places.folders(places.descend(base, (person,)) or base / person)
+        inside = places.folders(places.descend(base, (person, person.lstrip("s"))) or base / person)
         for folder in inside:
             if re.match(rf"^\d+_{code}(?!\d)", folder.name):
                 return Found(person, folder.name, folder)
@@ -75,7 +77,8 @@ def _named(row: Row) -> Row:
 def naming_rules(table: Path) -> tuple[dict[int, str], dict[str, str]]:
     """The two sheets of names: subject number -> ``s15``, film -> its code as four digits.
 
-    Leading zeros that a spreadsheet has dropped (401) are put back; the columns may come in any order.
+    Leading zeros that a spreadsheet has dropped (401) are put back; the columns may come in any order. The
+    sheet of subjects holds the folder's own number, too (15, s15, 1): that is not the subject.
 
     Raises:
         ConfigError: a sheet is missing or says nothing.
@@ -87,10 +90,11 @@ def naming_rules(table: Path) -> tuple[dict[int, str], dict[str, str]]:
         if re.sub(r"\W+", "", name) not in sheets:
             raise ConfigError(f"{table} has no sheet {name!r}\ntake the workbook as it was published")
     for cells in sheets[re.sub(r"\W+", "", SUBJECTS)].rows:
-        folder = next((c for c in cells if re.fullmatch(r"s\d+", c, re.IGNORECASE)), None)
-        number = next((c for c in cells if c.isdigit()), None)
-        if folder and number:
-            people[int(number)] = folder.lower()
+        folder = next((c.lower() for c in cells if re.fullmatch(r"s\d+", c, re.IGNORECASE)), None)
+        numbers = [int(c) for c in cells if c.isdigit()]
+        if folder and numbers:
+            others = [number for number in numbers if number != int(folder[1:])]
+            people[(others or numbers)[0]] = folder
     for cells in sheets[re.sub(r"\W+", "", VIDEOS)].rows:
         code = next((c for c in cells if re.fullmatch(r"0?\d{3}", c)), None)
         for name in (c for c in cells if re.fullmatch(r"[a-z ]+\d+", c, re.IGNORECASE)):

@@ -31,7 +31,14 @@ def read_mmew(root: Path, frames: Path | None = None) -> Dataset:
     findings, places = Findings(), Places()
     table = find_workbook(root, WORKBOOKS, "mmew")
     rows = read_table(table, COLUMNS, optional=("aus",))
-    base = frames_base(root, ("Micro_Expression", "Micro_Exp", "MMEW"), frames, places)
+    folders = (
+        "Micro_Expression",
+        "Micro_Exp",
+        "MMEW_Final/Micro_Expression",
+        "MMEW/Micro_Expression",
+        "MMEW",
+    )
+    base = frames_base(root, folders, frames, places)
 
     def find(row: Row) -> Found:
         subject, clip = padded(row.cells["subject"], 2, "S"), row.cells["clip"]

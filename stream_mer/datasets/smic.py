@@ -10,7 +10,7 @@ from stream_mer.datasets.annotated import SYNONYMS, THREE, Found, Scheme, make_r
 from stream_mer.datasets.findings import Dataset, Findings, RowError
 from stream_mer.datasets.places import Places
 from stream_mer.datasets.records import ClipRecord
-from stream_mer.datasets.tables import Row, find_workbook, frame_number, read_table
+from stream_mer.datasets.tables import ABSENT, Row, find_workbook, frame_number, read_table
 from stream_mer.errors import ConfigError
 
 CAMERAS = {"hs": 100.0, "vis": 25.0, "nir": 25.0}
@@ -23,7 +23,9 @@ E_COLUMNS = {
     "offset": ("OffsetF", "Offset"),
     "first": ("FirstF", "First"),
     "label": ("Emotion",),
+    **{f"{name}{n}": (f"{name.capitalize()}{n}F",) for n in (2, 3) for name in ("onset", "offset")},
 }
+"""A long clip may hold up to three expressions: OnsetF and OffsetF, Onset2F and Offset2F, ..."""
 
 
 def read_smic(
@@ -138,12 +140,14 @@ def read_smic_e(root: Path, frames: Path | None = None, *, camera: str = "hs") -
     """SMIC-E of one camera: long clips and ``SMIC-HS-E_annotation.xlsx``.
 
     The table's frame numbers count from the recording's start; ``FirstF`` is the number of the clip's first
-    frame. Where the file names do not carry those numbers, the frames are counted from the clip's first.
+    frame. Where the file names do not carry those numbers, the frames are counted from the clip's first. A
+    clip with several expressions has one row; it becomes a record for each.
     """
     findings, places = Findings(), Places()
     name, word = f"smic-e-{camera}", camera.upper()
     table = find_workbook(root, (f"SMIC-{word}-E_annotation*.xls*", f"SMIC-{word}-E*.xls*"), name)
-    rows = read_table(table, E_COLUMNS, optional=("label",))
+    optional = ("label", "onset2", "offset2", "onset3", "offset3")
+    rows = [one for row in read_table(table, E_COLUMNS, optional=optional) for one in _expressions(row)]
     base = frames or _e_folder(root, word, places) or table.parent
 
     def find(row: Row) -> Found:
@@ -161,6 +165,16 @@ def read_smic_e(root: Path, frames: Path | None = None, *, camera: str = "hs") -
     return Dataset(
         name, root, table, tuple(records), tuple(findings.problems), tuple(findings.corrections), len(rows)
     )
+
+
+def _expressions(row: Row) -> list[Row]:
+    """A row for each expression of a long clip: those beyond the first where both frames are given."""
+    further = [
+        row.with_cells({"onset": row.cells[f"onset{n}"], "offset": row.cells[f"offset{n}"]})
+        for n in (2, 3)
+        if all(row.cells.get(f"{name}{n}", "").lower() not in ABSENT for name in ("onset", "offset"))
+    ]
+    return [row, *further]
 
 
 def _counted(row: Row, places: Places, find: Callable[[Row], Found]) -> Row:
@@ -226,8 +240,8 @@ def _camera_folder(root: Path, camera: str, places: Places) -> Path:
 def _e_folder(root: Path, word: str, places: Places) -> Path | None:
     for first in ("SMIC-E_raw image", "SMIC-E_raw_image", "SMIC-E", "."):
         for second in (f"{word}_long", "."):
-            for third in (f"SMIC-{word}-E", "."):
-                found = places.descend(root, (first,), (second,), (third,), (word,))
+            for third, last in ((f"SMIC-{word}-E", word), (".", word), (f"SMIC-{word}-E", ".")):
+                found = places.descend(root, (first,), (second,), (third,), (last,))
                 if found is not None:
                     return found
     return None

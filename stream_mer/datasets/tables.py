@@ -84,16 +84,21 @@ def read_table(
     )
 
 
-def read_headerless(path: Path, columns: Sequence[str], sheet: str) -> list[Row]:
+def read_headerless(path: Path, columns: Sequence[str], sheets: Sequence[str]) -> list[Row]:
     """The rows of a sheet without a header, cells named by position.
+
+    Args:
+        path: the workbook.
+        columns: names of the cells, in order.
+        sheets: how the sheet may be called.
 
     Raises:
         ConfigError: unreadable, or no such sheet.
     """
     for one in read_sheets(path):
-        if _plain(one.name) == _plain(sheet):
+        if _plain(one.name) in map(_plain, sheets):
             return _rows(one, -1, {name: at for at, name in enumerate(columns)}, columns[:2])
-    raise ConfigError(f"{path} has no sheet {sheet!r}\ntake the workbook as it was published")
+    raise ConfigError(f"{path} has no sheet {sheets[0]!r}\ntake the workbook as it was published")
 
 
 def _rows(sheet: Sheet, top: int, places: Mapping[str, int], required: Sequence[str]) -> list[Row]:

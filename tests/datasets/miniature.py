@@ -82,16 +82,17 @@ def smic(root: Path, *cameras: str) -> Path:
 
 
 def smic_e(root: Path, absolute: bool = True, camera: str = "HS") -> Path:
-    """An annotation table with text below it; file names with the recording's numbers, or from 1."""
-    header = ("Subject", "Filename", "OnsetF", "OffsetF", "FirstF", "LastF", "Emotion")
+    """A clip with two expressions, text below the table; names with the recording's numbers, or from 1."""
+    header = ("Subject", "Filename", "OnsetF", "OffsetF", "TotalMF1", "Onset2F", "Offset2F", "TotalMF2")
+    header = (*header, "FirstF", "LastF", "Emotion")
     rows = [
-        ("s01", "s01_po_01", 1040, 1060, 1000, 1100, "positive"),
-        ("s01", "s01_su_02", 2010, 2030, 2000, 2090, 3),
+        ("s01", "s01_po_01", 1040, 1060, 21, 1070, 1085, 16, 1000, 1100, "positive"),
+        ("s01", "s01_su_02", 2010, 2030, 21, None, None, None, 2000, 2090, 3),
     ]
     note = ("Note: three samples of the high-speed camera were lost.",)
     workbook(root / f"SMIC-{camera}-E_annotation.xlsx", Sheet1=[header, *rows, (), note])
     base = root / "SMIC-E_raw image" / f"{camera}_long" / f"SMIC-{camera}-E" / camera / "s01"
-    for _, clip, _, _, first, last, _ in rows:
+    for _, clip, *_, first, last, _ in rows:
         numbers = range(first, last + 1) if absolute else range(1, last - first + 2)
         frames(base / clip, numbers, "image{:06d}.jpg")
     return root
@@ -129,14 +130,16 @@ def samm_lv(root: Path) -> Path:
 
 
 def casme_sq(root: Path) -> Path:
-    """A sheet without header, codes that lost their leading zero, offsets and apexes of 0."""
+    """A sheet without header, folders' own numbers beside the subjects', codes that lost their leading
+    zero, offsets and apexes of 0.
+    """
     rows = [
         (1, "anger1_1", 557, 572, 608, "4+10+14+15", "negative", "macro-expression", "anger"),
         (1, "anger1_2", 2854, 2862, 2871, 38, "others", "micro-expression", "sadness"),
         (1, "disgust2_1", 100, 110, 0, "9", "negative", "micro-expression", "disgust"),
         (2, "happy1_1", 20, 0, 40, "12", "positive", "macro-expression", "happiness"),
     ]
-    rule1 = [("s15", 1), ("s16", 2)]
+    rule1 = [(15, "s15", 1), (16, "s16", 2), (2, "s2", 15)]
     rule2 = [(401, "anger1", "girlcrashing"), ("0102", "disgust2"), (503, "happy1")]
     workbook(
         root / "CAS(ME)^2code_final(Updated).xlsx",
@@ -167,13 +170,12 @@ def casme3_a(root: Path) -> Path:
     return root
 
 
-def casme3_c(root: Path) -> Path:
+def casme3_c(root: Path, one_film: bool = True) -> Path:
     """Action units parted by ASCII and full-width commas, full-width digits, no apex, no emotion."""
     rows = [(1, 1, 30, 41, "4,7"), (1, 2, 100, 109, "4\uff0c7"), ("17", 1, "\uff15", 12, 12)]
     workbook(root / "CAS(ME)3_part_C_ME.xlsx", Sheet1=[("sub", "count", "onset", "offset", "au"), *rows])
-    frames(root / "part_C" / "01" / "1" / "color", range(1, 60), "{}.jpg")
-    frames(root / "part_C" / "01" / "2" / "color", range(1, 140), "{}.jpg")
-    frames(root / "part_C" / "17" / "1" / "color", range(1, 60), "{}.jpg")
+    for person, count in (("01", "1"), ("01", "2"), ("17", "1")):
+        frames(root / "part_C" / person / ("a" if one_film else count) / "color", range(1, 140), "{}.jpg")
     return root
 
 
