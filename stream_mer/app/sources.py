@@ -62,23 +62,22 @@ def open_source(
         return SourceRecipe(lambda: OpenCvCamera(int(text), clock=MonotonicClock()), live=True, drain=True)
     if is_gstreamer(text):
         pipeline_for(text)  # a wrong word is a matter of usage, not of the camera
-        clock = MonotonicClock()
-        camera = partial(GStreamerCamera, text, clock=clock)
-        again = partial(ReconnectingSource, camera, clock, observe=observe)
+        camera = partial(GStreamerCamera, text, clock=MonotonicClock())
+        again = partial(_reconnecting, camera, observe)
         return SourceRecipe(camera if text.startswith(CSI) else again, live=True, drain=True)
     if is_address(text):
-        return SourceRecipe(
-            lambda: ReconnectingSource(
-                lambda: PyAvSource(text, live=True), MonotonicClock(), observe=observe
-            ),
-            live=True,
-            drain=True,
-        )
+        connect = partial(PyAvSource, text, live=True)
+        return SourceRecipe(partial(_reconnecting, connect, observe), live=True, drain=True)
     if paced:
         return SourceRecipe(
             lambda: PacedSource(PyAvSource(text), MonotonicClock()), live=True, file=Path(text)
         )
     return SourceRecipe(lambda: PyAvSource(text), live=False, file=Path(text))
+
+
+def _reconnecting(connect: Callable[[], Source], observe: Callable[[LinkChange], None]) -> Source:
+    """A fresh one for every run: a clock that one run's end has interrupted stays so for good."""
+    return ReconnectingSource(connect, MonotonicClock(), observe=observe)
 
 
 def require_apart(source: Path | None, folder: Path) -> None:

@@ -102,11 +102,15 @@ class Courier:
         try:
             while not self._over.is_set():
                 self._news.clear()
-                letter = self._outbox.oldest()
-                if letter is None:
-                    self._empty.set()
-                    self._news.wait()
-                elif not self._try(carrier, letter):
+                try:
+                    letter = self._outbox.oldest()
+                    if letter is None:
+                        self._empty.set()
+                        self._news.wait()
+                    elif not self._try(carrier, letter):
+                        self._over.wait(self._pause_s())
+                except OutputError as error:  # a full disk must not end the delivery for good
+                    self._failed(str(error).partition("\n")[0])
                     self._over.wait(self._pause_s())
         finally:
             self._empty.set()
@@ -119,16 +123,20 @@ class Courier:
             log.error("%s refused event %s, which is lost: %s", carrier.name, letter.id, error)
             self._outbox.settle(letter.key, delivered=False)
         except OSError as error:
-            if self._failures == 0:
-                log.warning("%s does not take events, trying again: %s", carrier.name, error)
-            self._failures += 1
+            self._failed(f"{carrier.name} does not take events, trying again: {error}")
             return False
         else:
+            self._outbox.settle(letter.key, delivered=True)
             if self._failures:
                 log.info("%s takes events again", carrier.name)
-            self._outbox.settle(letter.key, delivered=True)
         self._failures = 0
         return True
+
+    def _failed(self, words: str) -> None:
+        """Count a failure in a row, and tell the first one."""
+        if self._failures == 0:
+            log.warning("%s", words)
+        self._failures += 1
 
     def _pause_s(self) -> float:
         first, longest = self._pauses_s

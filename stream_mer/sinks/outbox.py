@@ -88,15 +88,25 @@ class Outbox:
                 self._count("overflowed", excess)
 
     def oldest(self) -> Letter | None:
-        """The next event to send; it stays until ``settle``."""
+        """The next event to send; it stays until ``settle``.
+
+        Raises:
+            OutputError: the file cannot be read.
+        """
         with self._lock:
-            row = self._db.execute("SELECT key, id, body FROM queue ORDER BY key LIMIT 1").fetchone()
+            try:
+                row = self._db.execute("SELECT key, id, body FROM queue ORDER BY key LIMIT 1").fetchone()
+            except sqlite3.Error as error:
+                raise self._error(error) from error
         return None if row is None else Letter(*row)
 
     def settle(self, key: int, *, delivered: bool) -> None:
         """An event has arrived, or was refused for good; it leaves the queue.
 
         If it overflowed in the meantime it has been counted already, and nothing changes.
+
+        Raises:
+            OutputError: the disk is full or gone; the event is still in the queue.
         """
         with self._lock, self._transaction():
             gone = self._db.execute("DELETE FROM queue WHERE key = ?", (key,)).rowcount

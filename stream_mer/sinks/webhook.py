@@ -42,6 +42,12 @@ class Webhook:
             )
         if token is not None and parts.scheme == "http" and host not in ("localhost", "127.0.0.1", "::1"):
             raise ConfigError(f"webhook: the token would travel unencrypted to {host}\nuse https://")
+        words = (parts.path, parts.query, token or "")
+        if not all(word.isascii() and word.isprintable() and " " not in word for word in words):
+            raise ConfigError(
+                "webhook: the address or the token holds blanks or letters beyond ASCII\n"
+                "write them percent-encoded (%20 for a blank); a token is one word"
+            )
         self._scheme, self._host, self._port = parts.scheme, host, port
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._token, self._timeout_s = token, timeout_s
@@ -64,7 +70,7 @@ class Webhook:
         try:
             line.request("POST", self._path, letter.body.encode(), headers)
             status = line.getresponse().status
-        except http.client.HTTPException as error:
+        except (http.client.HTTPException, ValueError) as error:  # also a host that is no name (IDNA)
             raise OSError(f"no proper answer ({type(error).__name__})") from None
         finally:
             line.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -168,6 +170,24 @@ def test_it_is_a_source_under_a_name_without_password() -> None:
     assert opened[0].released == 1
     other = GStreamerCamera("csi:0", clock=MonotonicClock(), open_camera=build)
     assert other.info.digest != source.info.digest
+
+
+def test_a_run_that_was_ended_does_not_keep_the_next_one_from_reconnecting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`serve` starts a camera's pipeline again after a failure, which had interrupted the source."""
+
+    def build(word: str, *, clock: MonotonicClock) -> GStreamerCamera:
+        return GStreamerCamera(word, clock=clock, open_camera=FakePipeline)
+
+    monkeypatch.setattr("stream_mer.app.sources.GStreamerCamera", build)
+    recipe = open_source("nvdec:rtsp://camera/x")
+    first = recipe.build()
+    first.interrupt()
+    first.close()
+    second = recipe.build()
+    assert len(list(islice(second, 5))) == 5, "three pictures a connection"
+    second.close()
 
 
 def test_without_gstreamer_it_says_what_is_missing_and_hides_the_password() -> None:

@@ -137,6 +137,40 @@ def test_what_does_not_arrive_waits_for_the_next_start(
     assert (counts.waiting, counts.delivered + counts.refused) == (0, 5)
 
 
+def test_a_disk_that_is_full_for_a_while_does_not_end_the_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, carrier, troubles = Outbox(tmp_path / "box"), Moody(1), ["settle", "settle", "oldest"]
+
+    def failing(name: str):  # type: ignore[no-untyped-def]
+        real = getattr(box, name)
+
+        def call(*args, **how):  # type: ignore[no-untyped-def]
+            if troubles and troubles[0] == name:
+                troubles.pop(0)
+                raise OutputError("cannot keep events: database or disk is full")
+            return real(*args, **how)
+
+        return call
+
+    for name in ("settle", "oldest"):
+        monkeypatch.setattr(box, name, failing(name))
+    courier = Courier(box, lambda: carrier, pauses_s=QUICK)
+    for number in (1, 2):
+        courier.send(str(number), "{}")
+    counts = courier.close()
+    assert troubles == []
+    assert (counts.delivered, counts.waiting) == (2, 0), "and sent again, under the same key, where in doubt"
+    assert set(carrier.arrived) == {"1", "2"}
+
+
+def test_a_queue_that_cannot_be_read_is_an_output_error(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "box")
+    box.close()
+    with pytest.raises(OutputError, match="cannot keep events"):
+        box.oldest()
+
+
 def test_the_sink_sends_what_the_log_writes(tmp_path: Path) -> None:
     bodies: list[str] = []
 
@@ -215,6 +249,22 @@ def test_wrong_webhooks(wrong: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Webhook(wrong)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [("https://h/a b", None), ("https://h/é", None), ("https://h/?x=é", None)]
+    + [("https://h/x", word) for word in ("ключ", "two\nlines", "two words")],
+)
+def test_what_a_request_cannot_carry_is_said_at_the_start(url: str, token: str | None) -> None:
+    with pytest.raises(ConfigError, match="blanks or letters"):
+        Webhook(url, token=token)
+
+
+def test_a_host_that_is_no_name_is_tried_again_as_any_other_trouble() -> None:
+    """The courier's thread must survive it; the resolver's own error is a ValueError."""
+    with pytest.raises(OSError, match="no proper answer"):
+        Webhook("http://.example.org/x", timeout_s=0.5).deliver(Letter(1, "a", "{}"))
 
 
 def test_a_token_does_not_travel_unencrypted() -> None:
