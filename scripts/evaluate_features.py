@@ -77,8 +77,13 @@ def evaluate(args: argparse.Namespace) -> None:
         return
     for dataset in sets.values():
         print(f"\n{dataset.name}")
-        clips, kept = _cut([r for r in dataset.records if r.kind == "micro"], detectors)
+        if not (chosen := paper_clips.wanted(dataset)):
+            raise SourceError(f"{dataset.name} names no emotions\ntake another protocol: cd6me needs none")
+        clips, kept = _cut(chosen, detectors)
         names = sorted({record.label for record in kept})
+        print(", ".join(f"{name} {sum(r.label == name for r in kept)}" for name in names))
+        others = sum(record.kind == "micro" for record in dataset.records) - len(chosen)
+        print(f"{others} of other classes, or of none, left out\n" if others else "")
         leave_subject_out(clips, [names.index(record.label) for record in kept], _people(kept))
 
 

@@ -16,7 +16,7 @@ from stream_mer.capture.pictures import write_picture
 from stream_mer.core.geometry import pose_from_keypoints
 from stream_mer.core.warp import sample
 from stream_mer.datasets.findings import Dataset
-from stream_mer.datasets.records import ClipRecord
+from stream_mer.datasets.records import UNLABELLED, ClipRecord
 from stream_mer.errors import SourceError
 from stream_mer.synth.action_units import CLASS_ACTION_UNITS
 from stream_mer.synth.clip import iterate_clip
@@ -42,9 +42,9 @@ PAPER_LABELS = {"casme2": LABELS}
 
 
 def wanted(dataset: Dataset) -> list[ClipRecord]:
-    """The records of the classes the paper takes."""
-    labels = PAPER_LABELS.get(dataset.name)
-    return [r for r in dataset.records if r.kind == "micro" and (labels is None or r.label in labels)]
+    """The records of the classes the paper takes; of the datasets it does not know, all that have a class."""
+    labels = PAPER_LABELS.get(dataset.name, {r.label for r in dataset.records} - {UNLABELLED})
+    return [r for r in dataset.records if r.kind == "micro" and r.label in labels]
 
 
 def cut_clips(

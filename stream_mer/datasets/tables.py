@@ -16,7 +16,7 @@ HEADER_WITHIN = 60
 """A header is looked for so many rows from the top; SAMM's is on row 14."""
 HINT_LEVELS = 3
 """So many folders above a wrong root are looked at for a hint."""
-ABSENT = ("", "/", "-", "\\", "n/a", "na", "nan", "none")
+ABSENT = ("", "/", "-", "\\", "-1", "n/a", "na", "nan", "none")
 """What annotators write where there is no number."""
 
 

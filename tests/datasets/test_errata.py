@@ -116,6 +116,13 @@ def test_a_row_that_the_correction_does_not_fit_is_left_alone_and_said() -> None
     assert "does not fit this row and was not applied" in said[0]
 
 
+def test_minus_one_is_no_apex(tmp_path: Path) -> None:
+    row = Row(140, 125, {"onset": "1050", "apex": "-1", "offset": "1150", "aus": "4"}, {})
+    assert mend("samm", row)[0].cells["apex"] == "1105"
+    row = (6, "006_1_2", 1, 5562, -1, 5632, 71, "Micro - 1/2", "AU4B", "Anger", 3, None)
+    assert [r.apex for r in load("samm", miniature.samm(tmp_path, [row])).whole()] == [None]
+
+
 def test_a_real_apex_is_not_replaced_by_an_estimate() -> None:
     row = Row(31, 29, {"onset": "250", "apex": "270", "offset": "300"}, {})
     mended, _, said = mend("casme2", row)

@@ -95,11 +95,43 @@ def test_features_by_protocol(rendered: Path, assets_dir: Path, tmp_path: Path, 
     assert evaluate.main(["features", "--protocol", "loso", *sets]) == 0
     assert "| LBP-TOP | " in (said := capsys.readouterr().out)
     assert "15 clips of 3 people" in said
+    assert "disgust 3, happiness 3, others 3, repression 3, surprise 3\n\n|" in said
     assert evaluate.main(["features", "--protocol", "cd6me", *sets]) == 2
     assert "needs two or more" in capsys.readouterr().err
     assert evaluate.main(["features", "--protocol", "composite", *sets]) == 2
     assert "the composite needs smic-hs, samm, too" in capsys.readouterr().err
     assert evaluate.main(["features", "--protocol", "loso", "--set", "casme2"]) == 2
+
+
+def test_leave_one_subject_out_takes_the_five_classes_of_casme2(
+    rendered: Path, assets_dir: Path, tmp_path: Path, capsys
+) -> None:
+    # Nine clips of fear and sadness would make it another task than the one whose figures are published.
+    root = as_casme2(rendered, tmp_path / "CASME2")
+    book = openpyxl.load_workbook(root / "CASME2-coding-20140508.xlsx")
+    book.active.cell(2, 9).value = "fear"
+    book.active.cell(3, 9).value = None
+    book.save(root / "CASME2-coding-20140508.xlsx")
+    assert evaluate.main(["features", "--protocol", "loso", "--set", f"casme2={root}"]) == 0
+    said = capsys.readouterr().out
+    assert "2 of other classes, or of none, left out" in said
+    assert "13 clips of 3 people" in said
+    assert "fear" not in said
+    assert "unlabelled" not in said
+
+
+def test_a_dataset_without_emotions_is_refused_in_words(tmp_path: Path, capsys) -> None:
+    header = ("sub", "count", "onset", "offset", "au")
+    book = openpyxl.Workbook()
+    for row in (header, (1, 1, 3, 6, "4")):
+        book.active.append(row)
+    book.save(tmp_path / "CAS(ME)3_part_C_ME.xlsx")
+    folder = tmp_path / "part_C" / "01" / "a" / "color"
+    folder.mkdir(parents=True)
+    for number in range(1, 10):
+        (folder / f"{number}.jpg").touch()
+    assert evaluate.main(["features", "--protocol", "loso", "--set", f"casme3-c={tmp_path}"]) == 3
+    assert "casme3-c names no emotions\ntake another protocol" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
