@@ -49,11 +49,12 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: neither a dataset nor folders, or half of what they need.
     """
+    lost = 0
     if args.dataset and args.root:
         dataset = load(args.dataset, args.root, frames=args.frames)
         for problem in dataset.left_out:
             print(f"left out, so not counted as missed: {problem}", file=sys.stderr)
-        videos = videos_of(dataset)
+        videos, lost = videos_of(dataset), len(dataset.left_out)
         file = SUBMISSIONS[args.dataset]
     elif args.folders and args.fps:
         if not args.fps > 0:
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
         found.append(spot(video, settings, networks, detectors))
         write_text(args.out / file, submission(found), "the submission")
     if args.dataset:
-        table = score_table(score(found))
+        table = score_table(score(found), lost)
         write_text(args.out / "score.md", table, "the score")
         print(table)
     print(args.out / file)

@@ -159,27 +159,30 @@ def submission(found: Sequence[Spotted]) -> str:
 class SpottingScore:
     """Pooled counts by kind, and spot-then-recognise over the micro-expressions.
 
-    ``f1`` is each kind's with its interval, from drawing people with replacement. ``empty`` is how many
-    of the videos have no annotation.
+    ``f1`` is each kind's with its interval, from drawing people with replacement. ``classed`` is how many
+    true micro-expressions have a class (without one, ``analysis`` and ``strs`` say nothing), ``empty`` how
+    many of the videos have no annotation.
     """
 
     counts: Mapping[str, SpottingCount]
     f1: Mapping[str, Estimate]
     analysis: float
     strs: float
+    classed: int
     videos: int
     empty: int
 
 
 def score(found: Sequence[Spotted]) -> SpottingScore:
     """Compare with the annotations, pooled over videos, IoU >= 0.5. The product looks for micro only."""
-    videos, pairs = [], []
+    videos, pairs, classed = [], [], 0
     for one in found:
         micro = [_interval(record) for record in one.video.true if record.kind == "micro"]
         macro = [_interval(record) for record in one.video.true if record.kind == "macro"]
         spans = [(onset, offset + 1) for onset, offset, _ in one.events]
         videos.append(VideoIntervals({"micro": spans}, {"micro": micro, "macro": macro}))
         true = [record for record in one.video.true if record.kind == "micro"]
+        classed += sum(record.label in CLASS_OF for record in true)
         for i, j in match_intervals(spans, micro):
             said, right = CLASS_OF.get(one.events[i][2].label), CLASS_OF.get(true[j].label)
             if said is not None and right is not None:
@@ -191,9 +194,8 @@ def score(found: Sequence[Spotted]) -> SpottingScore:
     classes = np.array(pairs, np.intp).reshape(-1, 2)
     confusion = confusion_matrix(classes[:, 0], classes[:, 1], len(CLASSES))
     empty = sum(not one.video.true for one in found)
-    return SpottingScore(
-        counts, f1, analysis_f1(confusion), strs(counts["micro"], confusion), len(found), empty
-    )
+    product = strs(counts["micro"], confusion)
+    return SpottingScore(counts, f1, analysis_f1(confusion), product, classed, len(found), empty)
 
 
 def _pooled_f1(each: Sequence[SpottingCount], chosen: Indices) -> float:
@@ -204,8 +206,13 @@ def _interval(record: ClipRecord) -> Interval:
     return record.onset, record.offset + 1
 
 
-def score_table(result: SpottingScore) -> str:
-    """The score as Markdown."""
+def score_table(result: SpottingScore, left_out: int = 0) -> str:
+    """The score as Markdown.
+
+    Args:
+        result: the score.
+        left_out: annotations that could not be read, and so were not looked for.
+    """
     lines = ["| | TP | FP | FN | precision | recall | F1 [95 %] |", "|---|---|---|---|---|---|---|"]
     lines += [
         f"| {kind} | {c.tp} | {c.fp} | {c.fn} | {c.precision:.4f} | {c.recall:.4f} | {c.f1:.4f} "
@@ -213,5 +220,8 @@ def score_table(result: SpottingScore) -> str:
         for kind, c in result.counts.items()
     ]
     videos = f"{result.videos} videos, {result.empty} of them without annotations"
-    tail = f"{videos}; analysis F1 {result.analysis:.4f}, STRS (micro) {result.strs:.4f}"
-    return "\n".join([*lines, "", tail]) + "\n"
+    analysis = f"analysis F1 {result.analysis:.4f}, STRS (micro) {result.strs:.4f}"
+    lines += ["", f"{videos}; {analysis if result.classed else 'no emotions annotated, so no STRS'}"]
+    if left_out:
+        lines += ["", f"{left_out} annotations could not be read and do not count; see evaluate.py doctor"]
+    return "\n".join(lines) + "\n"

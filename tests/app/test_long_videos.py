@@ -17,6 +17,7 @@ from stream_mer.app.long_videos import (
     Spotted,
     frames_of,
     score,
+    score_table,
     submission,
     videos_in,
     videos_of,
@@ -126,6 +127,18 @@ def test_videos_that_show_nothing_count_what_is_found_in_them(tmp_path: Path) ->
     result = score([Spotted(video, ((10, 19, event(0, 1)),)) for video in videos])
     micro = result.counts["micro"]
     assert (micro.tp, micro.fp, micro.fn, result.empty) == (1, 2, 0, 2)
+
+
+def test_the_table_says_what_it_cannot_judge() -> None:
+    hit = ((10, 19, event(0, 1)),)
+
+    def tail(label: str, left_out: int = 0) -> str:
+        video = LongVideo("v", Path("v"), 200.0, (record(10, 19, label),))
+        return score_table(score([Spotted(video, hit)]), left_out).split("|\n\n")[1]
+
+    assert tail("anger").endswith("analysis F1 1.0000, STRS (micro) 1.0000\n")
+    assert "no emotions annotated, so no STRS\n" in tail("unlabelled"), "SAMM's own workbook is missing"
+    assert "\n\n3 annotations could not be read and do not count" in tail("anger", 3)
 
 
 def test_interval_of_the_score_draws_people_not_videos() -> None:
