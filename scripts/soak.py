@@ -20,12 +20,14 @@ from pathlib import Path
 
 import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
-from soak_figures import Scrape, first_result_after, growth, process_figures, quantile
+from soak_figures import Scrape, first_result_after, growth, never_back, process_figures, quantile
 
 CAMERAS_PROGRAM = Path(__file__).resolve().parents[1] / "tests" / "capture" / "rtsp_cameras.py"
 SCRAPE_S = 0.25
 WARM_S = 180.0
 """The first minutes are not judged for growth: caches fill. Of shorter runs, the first half."""
+PATIENCE_S = 30.0
+"""A camera that is back for so long and has given no result is lost, not late."""
 MOST_MB_H = 60.0
 """Growth beyond this, and beyond twice the slope's own uncertainty, is a leak. A ten-minute run cannot
 tell less from memory's own ups and downs."""
@@ -117,11 +119,19 @@ def report(history, faults, figures, broken, level, latency) -> int:  # type: ig
     print(f"memory {course} MB (median of each minute), {slope:+.0f} +- {error:.0f} MB/h after the warm-up")
     ends = [(int(np.median(part[:, 2])), int(np.median(part[:, 3]))) for part in (late[:20], late[-20:])]
     print(f"threads {ends[0][0]} -> {ends[1][0]}, descriptors {ends[0][1]} -> {ends[1][1]}")
+    back, lost = sum(r is not None for r in all_returns), len(never_back(history, faults, PATIENCE_S))
     print(
-        f"faults {len(faults)}, came back {len(returns)}, first result after {half:.2f}/{p95:.2f} s (p50/p95)"
+        f"faults {len(faults)}, came back {back}, first result {half:.2f}/{p95:.2f} s (p50/p95), lost {lost}"
     )
     grows = slope > MOST_MB_H + 2 * error
-    return int(grows or broken > 0 or p95 > 3 or ends[1][0] > ends[0][0] + 2 or ends[1][1] > ends[0][1] + 4)
+    return int(
+        grows
+        or broken > 0
+        or lost > 0
+        or p95 > 3
+        or ends[1][0] > ends[0][0] + 2
+        or ends[1][1] > ends[0][1] + 4
+    )
 
 
 if __name__ == "__main__":

@@ -51,3 +51,16 @@ def first_result_after(history: list[tuple[float, Scrape]], camera: str, back: f
         if at > back and before and counts[camera]["processed"] > before[-1]:
             return at - back
     return None
+
+
+def never_back(
+    history: list[tuple[float, Scrape]], faults: list[dict[str, float]], patience_s: float
+) -> list[dict[str, float]]:
+    """The faults after which a camera gave no result although ``patience_s`` or more were left."""
+    end = history[-1][0]
+    return [
+        fault
+        for fault in faults
+        if end - fault["back"] >= patience_s
+        and first_result_after(history, f"{fault['camera']:.0f}", fault["back"]) is None
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from soak_figures import first_result_after, growth, quantile
+from soak_figures import first_result_after, growth, never_back, quantile
 
 SEVEN_MINUTES = np.arange(0, 7 / 60, 0.3 / 3600)
 
@@ -43,3 +43,10 @@ def test_the_first_result_after_a_return() -> None:
     history = [(at, {"0": {"processed": n}}) for at, n in ((0.0, 5), (1.0, 7), (2.0, 7), (3.0, 8))]
     assert first_result_after(history, "0", 1.5) == pytest.approx(1.5)
     assert first_result_after(history, "0", 3.5) is None
+
+
+def test_a_camera_that_never_comes_back_is_lost_and_a_late_fault_is_not() -> None:
+    history = [(float(at), {"0": {"processed": float(min(at, 10))}}) for at in range(100)]
+    early, late = ({"camera": 0.0, "back": back} for back in (20.0, 90.0))
+    assert never_back(history, [early, late], 30.0) == [early]
+    assert never_back(history, [{"camera": 0.0, "back": 5.0}], 30.0) == []
