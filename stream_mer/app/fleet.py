@@ -17,6 +17,7 @@ from platformdirs import user_state_path
 from stream_mer.app.camera import Camera, folder_of
 from stream_mer.app.cameras import CameraConfig, Delivery, FleetConfig
 from stream_mer.app.compose import DetectorFactory, threshold_of
+from stream_mer.app.keeping import Keeping
 from stream_mer.app.relief import Relief, SharedNetworks
 from stream_mer.app.trimming import Trimming
 from stream_mer.core.overload import LevelChange
@@ -29,8 +30,9 @@ from stream_mer.sinks.event_log import EventLog
 from stream_mer.sinks.history import DrawSettings
 from stream_mer.sinks.outbox import Outbox
 from stream_mer.sinks.overlay import Painter
+from stream_mer.sinks.retention import Retention
 from stream_mer.sinks.reviews import ReviewLog
-from stream_mer.sinks.segments import Retention, SegmentSink
+from stream_mer.sinks.segments import SegmentSink
 from stream_mer.sinks.thumbnails import ThumbnailSink
 from stream_mer.sinks.webhook import Webhook
 from stream_mer.types import SourceInfo
@@ -85,6 +87,8 @@ class Fleet:
         self.networks = SharedNetworks(config.settings)
         self.relief = Relief(self.networks, self.runs, self.steps.append)
         self._trimming = Trimming()
+        keep = Retention(place.root, config.keep_days, config.keep_gb) if place else Retention(Path())
+        self._keeping = Keeping(keep)
         look = threshold_of(config.settings, self.networks.networks)
         self.states = {
             camera.name: LiveState(camera.name, threshold=camera.settings.threshold or look)
@@ -107,9 +111,10 @@ class Fleet:
             thread.start()
 
     def attend(self) -> None:
-        """Look after load and memory from now on; for whoever runs a camera without ``start``."""
+        """Look after load, memory and recordings from now on; for whoever runs a camera without ``start``."""
         self.relief.start()
         self._trimming.start()
+        self._keeping.start()
 
     def wait(self, seconds: float) -> bool:
         """Wait a while, or until no camera runs any more; whether any still does, or tries to."""
@@ -132,6 +137,7 @@ class Fleet:
         """Close what the cameras shared, when they have ended."""
         self.relief.close()
         self._trimming.close()
+        self._keeping.close()
         self.networks.close()
         for courier in self.couriers.values():
             courier.close()
@@ -210,17 +216,8 @@ class Fleet:
         return DeliverySink(courier, camera.name, self.networks.digests, camera.utc)
 
     def _segments(self, config: CameraConfig, camera: Camera, folder: Path, info: SourceInfo) -> SegmentSink:
-        root = self._place.root / config.name if self._place and self._place.own else folder
-        keep = Retention(root, self._config.keep_days, self._config.keep_gb)
-        limited = keep.days is not None or keep.gigabytes is not None
         look = DrawSettings(threshold=self.states[config.name].threshold, redact=config.settings.redact)
-        return SegmentSink(
-            folder / "segments",
-            look,
-            retention=keep if limited else None,
-            fps_hint=info.fps_nominal,
-            status=camera.status,
-        )
+        return SegmentSink(folder / "segments", look, fps_hint=info.fps_nominal, status=camera.status)
 
 
 def _web_sink(state: LiveState, look: DrawSettings, camera: Camera) -> WebSink:

@@ -1,4 +1,4 @@
-"""What a live run keeps: segments with retention, thumbnails, reviews."""
+"""What a live run keeps: segments, thumbnails, reviews."""
 
 from __future__ import annotations
 
@@ -10,43 +10,14 @@ import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sink_samples import crop, event, result, summary, track
 
 from stream_mer.sinks.reviews import ReviewLog
-from stream_mer.sinks.segments import Retention, SegmentSink, expired
+from stream_mer.sinks.segments import SegmentSink
 from stream_mer.sinks.thumbnails import ThumbnailSink
 from stream_mer.types import FaceCrop
 
 START = datetime(2026, 11, 22, 12, 0, 0, tzinfo=timezone.utc)
-_files = st.lists(
-    st.tuples(st.integers(0, 999).map(lambda n: Path(f"{n}")), st.integers(0, 10**9), st.floats(0, 1e6)),
-    unique_by=lambda f: f[0],
-)
-
-
-@given(_files, st.none() | st.floats(0.1, 10), st.none() | st.floats(0.01, 5), st.floats(0, 1e6))
-def test_retention_deletes_the_oldest_and_no_more_than_it_must(
-    files: list[tuple[Path, int, float]], days: float | None, gigabytes: float | None, now: float
-) -> None:
-    writing = files[0][0] if files else None
-    going = expired(files, Retention(Path("."), days, gigabytes), now, writing)
-    staying = [f for f in files if f[0] not in going and f[0] != writing]
-    assert writing not in going
-    assert len(set(going)) == len(going)
-    gone = [f for f in files if f[0] in going]
-    if days is not None:
-        assert all(now - f[2] <= days * 86_400 for f in staying)
-    if gigabytes is not None:
-        assert sum(f[1] for f in staying) <= gigabytes * 1e9
-        if days is None and gone:
-            newest = max(gone, key=lambda f: (f[2], f[0]))
-            assert sum(f[1] for f in staying) + newest[1] > gigabytes * 1e9, "not one too many"
-    if days is None and gigabytes is None:
-        assert going == []
-    if gone and staying:
-        assert max(f[2] for f in gone) <= min(f[2] for f in staying)
 
 
 def frames_of(path: Path) -> int:
@@ -95,22 +66,6 @@ def test_recording_by_hand(tmp_path: Path) -> None:
         assert (tmp_path / "seg").exists() == (index >= 10), "nothing is stored unless asked"
     sink.close(summary())
     assert [frames_of(f) for f in sorted((tmp_path / "seg").iterdir())] == [10, 10]
-
-
-def test_old_files_go_while_recording(tmp_path: Path) -> None:
-    now = Now()
-    old = tmp_path / "door" / "overlay-old.mp4"
-    old.parent.mkdir()
-    old.write_bytes(b"x" * 1000)
-    other = tmp_path / "events.jsonl"
-    other.write_text("stays")
-    now.at = datetime.now(timezone.utc) + timedelta(days=3)
-    sink = SegmentSink(tmp_path / "new", retention=Retention(tmp_path, days=2), now=now)
-    sink.write(result(0, size=(64, 48)))
-    sink.close(None)
-    assert not old.exists()
-    assert other.exists()
-    assert len(list((tmp_path / "new").iterdir())) == 1
 
 
 def face(index: int, value: int) -> FaceCrop:
