@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from stream_mer.app.console import console
-from stream_mer.app.crops import Crops, gate_crops
+from stream_mer.app.crops import Crops
 from stream_mer.app.networks import CLASSIFICATION, QUALITY
-from stream_mer.app.portraits import read_portraits
+from stream_mer.app.portraits import crops_with
 from stream_mer.errors import EngineError
 from stream_mer.runtime.bench import bench_engines, gemm_gflops
 from stream_mer.runtime.bicubic import BICUBIC
@@ -20,7 +20,7 @@ from stream_mer.runtime.machine import cpu_model, is_busy, usable_cores
 from stream_mer.runtime.manifest import list_manifests, read_network
 from stream_mer.runtime.open import Way, open_engine, ways_to_run
 from stream_mer.runtime.parity import compare_engines
-from stream_mer.runtime.plans import gpu_ways
+from stream_mer.runtime.plan_choice import gpu_ways
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.shipped import engines_root, find_manifest
 
@@ -57,8 +57,7 @@ def verify(name: str | None, threads: int | None, faces: Path | None = None) -> 
     """
     out = console()
     bad: list[str] = []
-    people = () if faces is None else ((one.rgb, one.mesh) for one in read_portraits(faces, None))
-    crops = gate_crops(people)
+    crops = crops_with(faces)
     for manifest in _wanted(name):
         if not manifest.trained or manifest.name == BICUBIC.name:
             out.print(f"{manifest.name}: {'needs no file' if manifest.trained else 'not trained'}")

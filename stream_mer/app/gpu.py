@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from stream_mer.app.console import console
 from stream_mer.app.crops import Crops, gate_crops
 from stream_mer.config import Settings
-from stream_mer.errors import EngineError
+from stream_mer.errors import DeviceError, EngineError
+from stream_mer.pipeline.presses import counted_presses
 from stream_mer.protocols import Engine
 from stream_mer.runtime.fallback import FallbackEngine
 from stream_mer.runtime.gpu_device import GpuDevice, load_cuda
 from stream_mer.runtime.open import GPU_BACKENDS, open_engine
 from stream_mer.runtime.parity import Verdict, compare_engines
+from stream_mer.runtime.plan_build import ProgressReport
 from stream_mer.runtime.plan_cache import PlanCache
-from stream_mer.runtime.plans import PlanWish, ensure_plan, gate_plan, open_plan, wish_for
+from stream_mer.runtime.plan_choice import chosen_wish
+from stream_mer.runtime.plans import PlanWish, ensure_plan, gate_plan, open_plan
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.trt_library import installed, load_library
 
@@ -52,6 +55,7 @@ def pick_on_gpu(
     """Decide on the super-resolver, and have plans of both networks built and let through by the gate.
 
     A GPU is fast enough for every network that is shipped, so ``auto`` takes the best, not the fastest.
+    A network that the GPU has no room for, or during whose check it is lost, goes on on the processor.
 
     Args:
         settings: engine, device and backend.
@@ -69,14 +73,20 @@ def pick_on_gpu(
     device.close()
     chosen = _best(super_resolvers, settings.engine, quality)
     cache, crops = PlanCache(), list[Crops]()
-    wishes = [wish_for(one, backend) for one in (chosen, classifier)]
+    wishes = [chosen_wish(one, backend, capability, cache) for one in (chosen, classifier)]
+    changes, openers = list[str](), list[Callable[[], Engine]]()
     for wish in wishes:
-        page = ensure_plan(wish, cache, library=library, capability=capability, progress=say_progress(wish))
+        with interruptible(say_progress(wish)) as report:
+            page = ensure_plan(wish, cache, library=library, capability=capability, progress=report)
+        failure = ""
         if page.verdict_on(label) is None:
             crops = crops or [gate_crops()]
-            page = gate_plan(wish, cache, judge_for(wish.manifest, crops[0]))
-    changes = list[str]()
-    sr, clf = (_opener(wish, cache, settings, changes.append) for wish in wishes)
+            try:
+                gate_plan(wish, cache, judge_for(wish.manifest, crops[0]))
+            except DeviceError as error:
+                failure = str(error)
+        openers.append(_opener(wish, cache, settings, changes.append, failure))
+    sr, clf = openers
     precision = wishes[0].request.precision
     reason = f"{chosen.name} with {backend} {precision} on {name}: the best, a GPU is fast enough for it"
     return GpuChoice(chosen, reason, (backend, precision), sr, clf, lambda: tuple(dict.fromkeys(changes)))
@@ -105,7 +115,28 @@ def judge_for(manifest: Manifest, crops: Crops) -> Callable[[Engine], Verdict]:
     return judge
 
 
-def say_progress(wish: PlanWish) -> Callable[[str, int, int], None]:
+@contextmanager
+def interruptible(report: ProgressReport) -> Iterator[ProgressReport]:
+    """A build's progress during which Ctrl-C ends the build at its next step.
+
+    As an exception it would mostly be raised inside a callback of the library's, which prints it and goes on.
+
+    Raises:
+        KeyboardInterrupt: at the block's end, if Ctrl-C came and nothing else was raised.
+    """
+    with counted_presses() as presses:
+
+        def stopping(phase: str, done: int, total: int) -> None:
+            report(phase, done, total)
+            if presses.count:
+                raise KeyboardInterrupt
+
+        yield stopping
+    if presses.count:
+        raise KeyboardInterrupt
+
+
+def say_progress(wish: PlanWish) -> ProgressReport:
     """A build's progress as one line per phase; a build on a Jetson takes minutes, silence looks dead."""
     out, said = console(), set[str]()
 
@@ -120,12 +151,17 @@ def say_progress(wish: PlanWish) -> Callable[[str, int, int], None]:
 
 
 def _opener(
-    wish: PlanWish, cache: PlanCache, settings: Settings, tell: Callable[[str], None]
+    wish: PlanWish, cache: PlanCache, settings: Settings, tell: Callable[[str], None], failure: str
 ) -> Callable[[], Engine]:
+    def first() -> Engine:
+        if failure:  # during the check; opening it again would only take the memory that others still have
+            raise DeviceError(failure)
+        return open_plan(wish, cache)
+
     def second() -> Engine:
         return open_engine(wish.manifest, precision="f32", threads=settings.threads)
 
-    return lambda: FallbackEngine(lambda: open_plan(wish, cache), second, tell)
+    return lambda: FallbackEngine(first, second, tell)
 
 
 def _best(candidates: Sequence[Manifest], name: str, quality: str) -> Manifest:

@@ -10,13 +10,14 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from stream_mer.app.console import console
-from stream_mer.app.crops import Crops, gate_crops
-from stream_mer.app.gpu import judge_for
-from stream_mer.errors import DeviceError, EngineError
+from stream_mer.app.crops import Crops
+from stream_mer.app.gpu import interruptible, judge_for
+from stream_mer.app.portraits import crops_with
+from stream_mer.errors import EngineError
 from stream_mer.runtime.gpu_device import GpuDevice, load_cuda
 from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.open import GPU_BACKENDS
-from stream_mer.runtime.plan_build import PlanRequest
+from stream_mer.runtime.plan_build import PROFILES, PlanRequest
 from stream_mer.runtime.plan_cache import PlanCache, PlanManifest
 from stream_mer.runtime.plans import (
     PlanWish,
@@ -91,7 +92,8 @@ def build(wanted: Sequence[PlanWish], folder: Path | None, *, force: bool = Fals
                 text = f"{wish.manifest.name} {wish.request.precision}: {phase} {done} of {total}"
                 bar.update(task, description=text)  # noqa: B023  (called inside this turn only)
 
-            page = ensure_plan(wish, cache, library=library, force=force, progress=report)
+            with interruptible(report) as stopping:
+                page = ensure_plan(wish, cache, library=library, force=force, progress=stopping)
         size = cache.path(page).stat().st_size / 1e6
         cells = (page.engine, page.precision, page.capability, f"{page.backend} {page.version}")
         table.add_row(*cells, f"{size:.1f}", f"{page.seconds:.1f}", _state(page))
@@ -99,13 +101,14 @@ def build(wanted: Sequence[PlanWish], folder: Path | None, *, force: bool = Fals
     return 0
 
 
-def verify(wanted: Sequence[PlanWish], folder: Path | None, *, asked: bool) -> int:
+def verify(wanted: Sequence[PlanWish], folder: Path | None, *, asked: bool, faces: Path | None = None) -> int:
     """Let the gate judge every plan in the cache that was asked for.
 
     Args:
         wanted: plans to look for.
         folder: of the cache; the user's if None.
         asked: whether a backend was named: then a missing library, GPU or plan is an error, else a line.
+        faces: folder of portraits to compare on, besides the crops of the demo's clip.
 
     Raises:
         EngineError: a plan is damaged or gives other numbers than the CPU; it stays refused.
@@ -130,7 +133,7 @@ def verify(wanted: Sequence[PlanWish], folder: Path | None, *, asked: bool) -> i
                 raise
             out.print(f"{label}: sha256 matches; not compared: {str(error).splitlines()[0]}")
             continue
-        crops = crops or gate_crops()
+        crops = crops or crops_with(faces)
         page = gate_plan(wish, cache, judge_for(wish.manifest, crops))
         out.print(f"{label}: {page.parity} on {page.checked_on}")
         if not page.passed:
@@ -146,8 +149,6 @@ def _known(wish: PlanWish, cache: PlanCache, out: Console, label: str, asked: bo
     """The plan's page, or None after saying that there is no plan."""
     try:
         wanted = page_for(wish, load_library(wish.backend), typed_for(wish.manifest, wish.request.precision))
-    except DeviceError:
-        raise
     except EngineError as error:
         if asked:
             raise
@@ -165,9 +166,10 @@ def command(wish: PlanWish) -> str:
     """The command that builds a plan."""
     request: PlanRequest = wish.request
     target = "" if request.target == "current" else f" --target {request.target}"
+    batch = "" if request.largest == PROFILES[-1][2] else f" --max-batch {request.largest}"
     return (
         f"stream-mer engines build --engine {wish.manifest.name} --backend {wish.backend} "
-        f"--precision {request.precision}{target}"
+        f"--precision {request.precision}{target}{batch}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_mer.app.compose import DetectorFactory
+from stream_mer.app.crops import Crops, gate_crops
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.config import Settings
 from stream_mer.errors import SourceError, StreamMerError
@@ -65,6 +66,15 @@ def read_portraits(folder: Path, assets: Path | None) -> Iterator[Portrait]:
             f"none of the {len(files)} pictures in {folder} shows one clear face.\n"
             "Use frontal portraits with the face at least 100 px wide."
         )
+
+
+def crops_with(faces: Path | None) -> Crops:
+    """The parity gate's crops: of the demo's clip, and of every portrait in ``faces`` if that is given.
+
+    Raises:
+        SourceError: as ``read_portraits``.
+    """
+    return gate_crops(() if faces is None else ((one.rgb, one.mesh) for one in read_portraits(faces, None)))
 
 
 def read_portrait(file: Path, detectors: DetectorFactory, engine: OpenVinoEngine) -> Portrait | None:

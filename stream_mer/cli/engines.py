@@ -50,6 +50,7 @@ def _engines(args: argparse.Namespace) -> int:
     if args.action == "verify":
         checked = engine_room.verify(args.engine, args.threads, args.faces)
         wishes = plan_room.wishes(args.engine, args.backend, args.precision, args.target, args.max_batch)
-        return max(checked, plan_room.verify(wishes, args.cache, asked=args.backend is not None))
+        asked = args.backend is not None
+        return max(checked, plan_room.verify(wishes, args.cache, asked=asked, faces=args.faces))
     action = {"list": engine_room.show, "bench": engine_room.bench}[args.action]
     return action(args.engine, args.threads)

@@ -17,7 +17,7 @@ from typing import Any
 
 from stream_mer.errors import EngineError, OutputError
 from stream_mer.runtime.machine import cache_dir
-from stream_mer.runtime.plan_build import BuiltPlan, PlanRequest
+from stream_mer.runtime.plan_build import PROFILES, BuiltPlan, PlanRequest
 
 PORTABLE = "ampere+"
 """Compute capability of a TensorRT-RTX plan that is finished on whatever GPU loads it."""
@@ -176,14 +176,22 @@ class PlanCache:
         except OSError:
             return b""
 
-    def pages(self) -> tuple[PlanManifest, ...]:
-        """Every page that this version of the program wrote, by name.
+    def pages(self, engine: str = "") -> tuple[PlanManifest, ...]:
+        """Every page that this version of the program wrote, of all engines or of one, by name.
 
         Raises:
             EngineError: one cannot be read.
         """
-        found = (read_page(page) for page in sorted(self.folder.glob("*.json")))
-        return tuple(page for page in found if page is not None)
+        pattern = f"{engine}-*.json" if engine else "*.json"
+        found = (read_page(page) for page in sorted(self.folder.glob(pattern)))
+        return tuple(page for page in found if page is not None and engine in ("", page.engine))
+
+    def built_ns(self, manifest: PlanManifest) -> int:
+        """When the plan was written, by the wall clock; 0 if it is not there."""
+        try:
+            return self.path(manifest).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _timing(self, manifest: PlanManifest) -> Path:
         return self.folder / f"{manifest.backend}-{manifest.version}-{manifest.capability}.timing"
@@ -192,7 +200,10 @@ class PlanCache:
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content)
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())  # a Jetson loses its power; a name without content would stay
             partial.replace(path)
         except OSError as error:
             raise OutputError(f"plan {path}: {error.strerror}; free space or give --cache DIR") from error
@@ -214,9 +225,15 @@ def read_page(page: Path) -> PlanManifest | None:
         raise EngineError(f"plan page {page}: {error}; delete it and build again") from error
 
 
+def flags_for(manifest: PlanManifest) -> str:
+    """The flags of ``engines build`` and ``verify`` that mean this very plan, none beside it."""
+    portable = manifest.backend != "tensorrt-rtx" or manifest.capability == PORTABLE
+    target = "" if portable else f" --target {manifest.capability}"
+    batch = "" if manifest.batches[-1] == PROFILES[-1][2] else f" --max-batch {manifest.batches[-1]}"
+    wanted = f"--engine {manifest.engine} --backend {manifest.backend} --precision {manifest.precision}"
+    return f"{wanted}{target}{batch}"
+
+
 def rebuild_hint(manifest: PlanManifest) -> str:
     """What to do about a plan that is no good, as one line."""
-    return (
-        f"build it again: stream-mer engines build --engine {manifest.engine} "
-        f"--backend {manifest.backend} --precision {manifest.precision} --force"
-    )
+    return f"build it again: stream-mer engines build {flags_for(manifest)} --force"

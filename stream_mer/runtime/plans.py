@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import sha256
 
 from stream_mer.errors import EngineError
@@ -13,7 +12,6 @@ from stream_mer.runtime.gpu_device import GpuDevice, load_cuda
 from stream_mer.runtime.gpu_graphs import load_graphs
 from stream_mer.runtime.int8 import load_int8, read_int8
 from stream_mer.runtime.manifest import read_network
-from stream_mer.runtime.open import Way
 from stream_mer.runtime.parity import Verdict
 from stream_mer.runtime.plan_build import PROFILES, PlanRequest, ProgressReport, build_plan
 from stream_mer.runtime.plan_cache import (
@@ -22,8 +20,10 @@ from stream_mer.runtime.plan_cache import (
     PlanManifest,
     describe_flags,
     describe_system,
+    flags_for,
     rebuild_hint,
 )
+from stream_mer.runtime.plan_lock import reserved
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.trt import Gpu, TrtEngine
 from stream_mer.runtime.trt_library import Library, load_library
@@ -165,10 +165,31 @@ def ensure_plan(
     found = None if force else cache.find(wanted)
     if found is not None:
         return found
-    built = build_plan(
-        library, typed, wish.manifest.inputs, wish.request, timing=cache.timing(wanted), progress=progress
-    )
-    return cache.keep(wanted, built)
+
+    def waiting() -> None:
+        if progress is not None:
+            progress("waiting for another process that builds it", 0, 1)
+
+    with reserved(cache.path(wanted), waiting):
+        found = None if force else cache.find(wanted)  # the other process may have built it meanwhile
+        if found is not None:
+            return found
+        start = cache.timing(wanted)
+        built = build_plan(
+            library, typed, wish.manifest.inputs, wish.request, timing=start, progress=progress
+        )
+        return cache.keep(wanted, built)
+
+
+def load_gpu(backend: str) -> Gpu:
+    """The libraries that run plans of ``backend``.
+
+    Raises:
+        EngineError: one of them is missing or does not load.
+    """
+    library = load_library(backend)
+    # TensorRT-RTX records by itself (see ``Library.make_context``); one recording inside another fails.
+    return Gpu(library, load_cuda(), None if library.rtx else load_graphs())
 
 
 def open_plan(wish: PlanWish, cache: PlanCache, gpu: Gpu | None = None, *, trusted: bool = True) -> TrtEngine:
@@ -183,9 +204,7 @@ def open_plan(wish: PlanWish, cache: PlanCache, gpu: Gpu | None = None, *, trust
     Raises:
         EngineError: libraries, GPU or plan are missing, do not fit, or did not pass the gate.
     """
-    if gpu is None:
-        library = load_library(wish.backend)
-        gpu = Gpu(library, load_cuda(), None if library.rtx else load_graphs())
+    gpu = load_gpu(wish.backend) if gpu is None else gpu
     device = GpuDevice(gpu.cuda)
     capability, here = device.capability, device.label
     device.close()
@@ -207,8 +226,7 @@ def open_plan(wish: PlanWish, cache: PlanCache, gpu: Gpu | None = None, *, trust
         state = "gives other numbers than the CPU" if wrong else f"was not checked on {here} yet"
         raise EngineError(
             f"plan of {page.engine} in {page.precision} {state}: {page.parity or 'no comparison'}\n"
-            f"check it: stream-mer engines verify --engine {page.engine} --backend {page.backend} "
-            f"--precision {page.precision}"
+            f"check it: stream-mer engines verify {flags_for(page)}"
         )
     return TrtEngine(wish.manifest, cache.read(page), page, gpu)
 
@@ -227,44 +245,6 @@ def gate_plan(wish: PlanWish, cache: PlanCache, judge: Judge, gpu: Gpu | None = 
         engine.close()
     cache.note(page)
     return page
-
-
-def gpu_ways(manifest: Manifest, cache: PlanCache | None = None) -> tuple[Way, ...]:
-    """Every way of running an engine with a plan that the gate has let through on this machine's GPU.
-
-    Plans of other GPUs, library versions and networks, which a shared folder holds, are passed over.
-
-    Raises:
-        EngineError: a page in the cache cannot be read.
-    """
-    cache = PlanCache() if cache is None else cache
-    found, pages = [], cache.pages()
-    here = _gpu_here() if any(page.passed for page in pages) else ""
-    for page in pages:
-        fits = page.engine == manifest.name and page.network_sha256 == manifest.sha256
-        if fits and here and page.verdict_on(here) and _version_here(page.backend) == page.version:
-            wish = wish_for(manifest, page.backend, page.precision, max_batch=page.batches[-1])
-            found.append(Way(page.backend, page.precision, page.version, partial(open_plan, wish, cache)))
-    return tuple(found)
-
-
-def _gpu_here() -> str:
-    """This machine's GPU, or nothing where none can be used."""
-    try:
-        device = GpuDevice(load_cuda())
-    except EngineError:
-        return ""
-    label = device.label
-    device.close()
-    return label
-
-
-def _version_here(backend: str) -> str:
-    """Version of the installed library, or nothing."""
-    try:
-        return load_library(backend).version
-    except EngineError:
-        return ""
 
 
 def precisions_of(manifest: Manifest, wanted: Sequence[str]) -> tuple[str, ...]:

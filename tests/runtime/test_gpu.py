@@ -18,16 +18,15 @@ from conftest import skip_or_fail
 from stream_mer.app.crops import Crops, gate_crops
 from stream_mer.app.gpu import judge_for
 from stream_mer.errors import EngineError
-from stream_mer.runtime.gpu_device import GpuDevice, load_cuda
-from stream_mer.runtime.gpu_graphs import load_graphs
+from stream_mer.runtime.gpu_device import GpuDevice
 from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
 from stream_mer.runtime.open import GPU_BACKENDS
 from stream_mer.runtime.plan_cache import PlanCache
-from stream_mer.runtime.plans import ensure_plan, gate_plan, open_plan, precisions_of, wish_for
+from stream_mer.runtime.plans import ensure_plan, gate_plan, load_gpu, open_plan, precisions_of, wish_for
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.trt import Gpu, TrtEngine
-from stream_mer.runtime.trt_library import installed, load_library
+from stream_mer.runtime.trt_library import installed
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1800)]
 
@@ -40,17 +39,20 @@ CASES = [
     if manifest.task == "super-resolution" or precision == "f32"
 ]
 
+WITHOUT_FP8 = ("sm75", "sm80", "sm86", "sm87")
+"""Before Ada and Hopper."""
+
 
 def gpu_of(backend: str) -> Gpu:
     """The libraries and a GPU, or a skip that says which is missing."""
     if not installed(backend):
         skip_or_fail("gpu", f"{backend} is not installed")
     try:
-        cuda = load_cuda()
-        GpuDevice(cuda).close()
+        gpu = load_gpu(backend)  # as the product loads them: only TensorRT is recorded by us
+        GpuDevice(gpu.cuda).close()
     except EngineError as error:
         skip_or_fail("gpu", str(error).splitlines()[0])
-    return Gpu(load_library(backend), cuda, load_graphs())
+    return gpu
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,11 @@ def crops() -> Crops:
 def case(request: pytest.FixtureRequest, cache: PlanCache) -> Iterator[tuple[TrtEngine, Manifest, object]]:
     backend, manifest, precision = request.param
     gpu = gpu_of(backend)
+    device = GpuDevice(gpu.cuda)
+    capability = device.capability
+    device.close()
+    if precision == "fp8" and capability in WITHOUT_FP8:
+        pytest.skip(f"{capability} has no fp8")
     wish = wish_for(manifest, backend, precision)
     ensure_plan(wish, cache, library=gpu.library)
     engine = open_plan(wish, cache, gpu, trusted=False)
@@ -91,7 +98,8 @@ def test_every_batch_size_gives_what_single_faces_give(
             (ours,) = engine.run(items[:count])
             assert np.abs(ours.astype(np.float64) - alone[:count]).max(initial=0) <= 8
     assert engine.counts["graph_failures"] == 0
-    assert engine.counts["graph_runs"] > 0
+    recorded = engine.page.backend == "tensorrt"  # TensorRT-RTX records by itself, unseen
+    assert (engine.counts["graph_runs"] > 0) is recorded
 
 
 def test_many_more_faces_than_the_largest_batch(
