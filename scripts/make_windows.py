@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2  # must be imported before PyAV
 import make_windows_clips
 import make_windows_video
+import torch
 
 from stream_mer.errors import StreamMerError
 
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Make what is missing; 0 or the exit code of the error."""
     args = parse(arguments)
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)  # two such commands at once must not wait for each other's threads
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         args.run(args)

@@ -12,6 +12,7 @@ import numpy as np
 from window_studio import Studio, h264, open_studio, picture, settings_of
 
 from stream_mer.synth.clip import render_clip
+from stream_mer.synth.hands import cover, draw_hands
 from stream_mer.synth.mesh import fit_mesh
 from stream_mer.synth.pulse import Version
 from stream_mer.synth.spec import ClipSpec, DistractorRates
@@ -21,10 +22,15 @@ from stream_mer.training.clf_pack import Origin, WindowPack, add_strip
 from stream_mer.types import Frame
 
 Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-SEEDS = {"train": 10_000_000, "choose": 20_000_000, "val": 30_000_000}
+SEEDS = {"train": 10_000_000, "choose": 20_000_000, "val": 30_000_000, "hands": 40_000_000}
+"""First seed of each part's clips; ``hands`` are more training clips, with hands before the faces."""
+TRAINS = ("train", "hands")
+"""Parts whose windows train."""
 PACK = 25
 """Clips a file."""
 MIN_FACE_SCORE = 0.9
+HANDS_RATE = 45.0
+"""Visits of a hand a minute in the clips of ``hands``."""
 
 
 def add(kinds: Kinds) -> argparse.ArgumentParser:
@@ -39,12 +45,12 @@ def make(args: argparse.Namespace) -> None:
     """Write the packs that are missing."""
     studio, config = open_studio(args.assets), settings_of(args.config)["clips"]
     for part in args.parts:
-        rows = people(args.data, part)
-        for first in range(0, config[part], PACK):
+        rows, count = people(args.data, part), config.get(part, 0)
+        for first in range(0, count, PACK):
             file, pack = args.out / f"{part}_{first:05d}.npz", WindowPack()
             if file.exists():
                 continue
-            for number in range(first, min(first + PACK, config[part])):
+            for number in range(first, min(first + PACK, count)):
                 rng = np.random.default_rng([SEEDS[part], number, config["seed"]])
                 row = rows[int(rng.integers(len(rows)))]
                 add_clip(pack, studio, args.data / row["path"], row["person"], part, number, rng)
@@ -57,13 +63,15 @@ def people(folder: Path, part: str) -> list[dict[str, str]]:
     with (folder / "index.csv").open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
 
+    training = part in TRAINS
+
     def aside(row: dict[str, str]) -> bool:
         return int(hashlib.sha256(row["person"].encode()).hexdigest(), 16) % 100 < 15
 
     wanted = [r for r in rows if (r["split"] == "val") == (part == "val")]
     if part != "val":
         wanted = [r for r in wanted if aside(r) == (part == "choose")]
-    return [r for r in wanted if part == "train" or r["source"] != "sfhq"]
+    return [r for r in wanted if training or r["source"] != "sfhq"]
 
 
 def draw_spec(rng: np.random.Generator, version: Version) -> ClipSpec:
@@ -101,13 +109,20 @@ def add_clip(
     mesh, score = fit_mesh(portrait, found[0].keypoints, studio.mesh)
     if score < MIN_FACE_SCORE:
         return
-    spec = draw_spec(rng, "train" if part == "train" else "test")
-    clip = render_clip(portrait, mesh, spec, SEEDS[part] + number)
-    frames = h264(clip.frames, int(rng.integers(18, 31))) if rng.random() < 0.5 else clip.frames
-    film = (Frame(i, int(t), f) for i, (t, f) in enumerate(zip(clip.pts_ns, frames, strict=True)))
+    seed, spec = SEEDS[part] + number, draw_spec(rng, "train" if part in TRAINS else "test")
+    clip = render_clip(portrait, mesh, spec, seed)
     events = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in clip.events]
     others = [data.Span(d.onset_ns, d.offset_ns, d.kind) for d in clip.distractors]
-    origin = Origin(f"{part}{number}", person, part, False, spec.fps)
+    frames = clip.frames
+    if part == "hands":
+        clear = [(e.onset_ns / 1e9, e.offset_ns / 1e9) for e in clip.events]
+        visits = draw_hands(seed, spec.duration_s, HANDS_RATE, avoid_s=clear)
+        others = [data.Span(round(v.onset_s * 1e9), round(v.offset_s * 1e9), "hand") for v in visits] + others
+        shown = zip(frames, clip.pts_ns, clip.meshes, strict=True)
+        frames = np.stack([cover(f, t / 1e9, m.astype(np.float64), visits) for f, t, m in shown])
+    frames = h264(frames, int(rng.integers(18, 31))) if rng.random() < 0.5 else frames
+    film = (Frame(i, int(t), f) for i, (t, f) in enumerate(zip(clip.pts_ns, frames, strict=True)))
+    origin = Origin(f"{part}{number}", person, "train" if part in TRAINS else part, False, spec.fps)
     for strip in data.face_strips(film, studio.detector):
         items = data.hypotheses(strip.pts_ns, events, others, data.drawn_durations(rng))
         chosen = data.choose(items, data.Budget(4, 3, 5, 6), rng)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +19,7 @@ from window_studio import Studio, h264, open_studio, resized, settings_of
 from stream_mer.app.injection import MeshFollower
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.core.windowing import duration_ladder
+from stream_mer.synth.hands import cover, draw_hands
 from stream_mer.synth.inject import Injector, draw_injections
 from stream_mer.synth.pulse import Version
 from stream_mer.synth.spec import EventSpec
@@ -33,8 +34,14 @@ VERSIONS: dict[str, Version] = {"train": "train", "tune": "test"}
 EVENT_RATE = 60.0
 KEPT = 0.6
 """Share of a training video's quiet windows that each path keeps."""
-SIZES = (1.0, 1.0, 0.6, 0.8, 1.3)
-"""What training passes do to a video's size."""
+SIZES = (0.5, 1.4)
+"""What training passes do to a video's size, log-uniform."""
+TEMPO = (0.8, 1.25)
+"""... and how much slower or faster they play it."""
+HANDS_RATE = 20.0
+"""Visits of a hand a minute, in every third training pass."""
+REST_RATE = 8.0
+"""Quiet windows a second of an injected training pass."""
 
 
 def add(kinds: Kinds) -> argparse.ArgumentParser:
@@ -90,47 +97,81 @@ def visible(film: Film, event: EventSpec) -> bool:
     return first > 0 and last < len(times) and all(m is not None for m in film.meshes[first - 1 : last + 1])
 
 
+def variant(film: Film, size: float, tempo: float) -> Film:
+    """The film at another size and another speed."""
+    if size == tempo == 1.0:
+        return film
+    frames = [replace(f, pts_ns=round(f.pts_ns * tempo), rgb=resized(f.rgb, size)) for f in film.frames]
+    (high, wide), (tall, broad) = frames[0].rgb.shape[:2], film.frames[0].rgb.shape[:2]
+    ratio = np.array([wide / broad, high / tall, wide / broad])
+    return Film(film.name, frames, [None if m is None else m * ratio[: m.shape[1]] for m in film.meshes])
+
+
+def inject(
+    film: Film, seed: int, version: Version, band: tuple[float, float]
+) -> tuple[Film, list[data.Span]]:
+    """The film with events in it, and what they are."""
+    seconds = (film.frames[-1].pts_ns - film.frames[0].pts_ns) / 1e9
+    drawn = draw_injections(seed, seconds, EVENT_RATE, durations_s=band, peaks=(0.004, 0.03), version=version)
+    injector = Injector([e for e in drawn if visible(film, e)], seed, version)
+    frames = [
+        f if mesh is None else replace(f, rgb=injector.apply(f.rgb, f.pts_ns, mesh))
+        for f, mesh in zip(film.frames, film.meshes, strict=True)
+    ]
+    spans = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in injector.events]
+    return replace(film, frames=frames), spans
+
+
+def with_hands(film: Film, seed: int, events: Sequence[data.Span]) -> tuple[Film, list[data.Span]]:
+    """The film with hands before the face now and then, never over an event, and when."""
+    clear = [(e.onset_ns / 1e9, e.offset_ns / 1e9) for e in events]
+    visits = draw_hands(seed, film.frames[-1].pts_ns / 1e9, HANDS_RATE, avoid_s=clear)
+    frames = [
+        f if mesh is None else replace(f, rgb=cover(f.rgb, f.pts_ns / 1e9, mesh, visits))
+        for f, mesh in zip(film.frames, film.meshes, strict=True)
+    ]
+    spans = [data.Span(round(v.onset_s * 1e9), round(v.offset_s * 1e9), "hand") for v in visits]
+    return replace(film, frames=frames), spans
+
+
+def through_codec(film: Film, crf: int) -> Film:
+    """The film after H.264."""
+    coded = h264(np.stack([f.rgb for f in film.frames]), crf)
+    return replace(film, frames=[replace(f, rgb=rgb) for f, rgb in zip(film.frames, coded, strict=True)])
+
+
 def add_pass(
     pack: WindowPack, film: Film, studio: Studio, part: str, turn: int, config: Mapping[str, Any]
 ) -> None:
-    """One run over a video: as it is (``turn`` -1), or with events of its own, in another size and codec."""
+    """One run over a video: as it is (``turn`` -1), or with events of its own; training passes vary it."""
     seed = int(hashlib.sha256(f"{film.name} {turn} {config['seed']}".encode()).hexdigest()[:8], 16)
     rng, quiet, training = np.random.default_rng(seed), turn < 0, part == "train"
-    size = SIZES[turn % len(SIZES)] if training and not quiet else 1.0
-    frames = np.stack([resized(f.rgb, size) if size != 1 else f.rgb for f in film.frames])
-    ratio = np.array(
-        [frames.shape[2] / film.frames[0].rgb.shape[1], frames.shape[1] / film.frames[0].rgb.shape[0]]
-    )
-    spans: list[data.Span] = []
+    person = next(who for who, files in config["people"].items() if film.name in files)
+    events: list[data.Span] = []
+    hands: list[data.Span] = []
+    if training and not quiet:
+        film = variant(film, *(float(np.exp(rng.uniform(*np.log(span)))) for span in (SIZES, TEMPO)))
+    origin = Origin(film.name if quiet else f"{film.name}@{turn}", person, part, True, film.fps)
     if not quiet:
-        seconds = (film.frames[-1].pts_ns - film.frames[0].pts_ns) / 1e9
-        low = max(0.04, 2.2 / film.fps)
-        band = (low, 0.2) if turn % 5 or not training else (0.2, 0.45)
-        drawn = draw_injections(
-            seed, seconds, EVENT_RATE, durations_s=band, peaks=(0.004, 0.03), version=VERSIONS[part]
-        )
-        injector = Injector([e for e in drawn if visible(film, e)], seed, VERSIONS[part])
-        spans = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in injector.events]
-        for i, (frame, mesh) in enumerate(zip(film.frames, film.meshes, strict=True)):
-            if mesh is not None:
-                scaled = np.concatenate([mesh[:, :2] * ratio, mesh[:, 2:] * ratio[0]], axis=1)
-                frames[i] = injector.apply(frames[i], frame.pts_ns, scaled)
-        if training and rng.random() < 0.5:
-            frames = h264(frames, int(rng.integers(18, 29)))
+        short = turn % 5 or not training
+        band = (max(0.04, 2.2 / film.fps), 0.2) if short else (0.2, 0.45)
+        film, events = inject(film, seed, VERSIONS[part], band)
+    if training and not quiet:
+        if turn % 3 == 1:
+            film, hands = with_hands(film, seed, events)
+        if rng.random() < 0.6:
+            film = through_codec(film, int(rng.integers(18, 31)))
     ladder = duration_ladder(0.04, 0.2)
     lengths = (*ladder, *(round(1.25 * d) for d in ladder)) if training else ladder
-    person = next(who for who, files in config["people"].items() if film.name in files)
-    origin = Origin(film.name if quiet else f"{film.name}@{turn}", person, part, True, film.fps)
-    show = (Frame(f.index, f.pts_ns, rgb, f.epoch) for f, rgb in zip(film.frames, frames, strict=True))
-    for strip in data.face_strips(show, studio.detector):
+    for strip in data.face_strips(film.frames, studio.detector):
         drawn_lengths = data.drawn_durations(rng) if training and not quiet else lengths
-        items = list(data.hypotheses(strip.pts_ns, spans, (), drawn_lengths))
+        items = list(data.hypotheses(strip.pts_ns, events, hands, drawn_lengths))
         if not quiet:
-            rest = round(4 * (strip.pts_ns[-1] - strip.pts_ns[0]) / 1e9) if training else 0
-            items = data.choose(items, data.Budget(4, 3, 0, rest), rng)
+            rest = round(REST_RATE * (strip.pts_ns[-1] - strip.pts_ns[0]) / 1e9) if training else 0
+            items = data.choose(items, data.Budget(4, 3, rest // 2, rest), rng)
         paths = (
             ("native", "lr", "sr") if quiet or not training else ("native", "sr" if turn % 3 == 2 else "lr")
         )
         for path in paths:
             kept = [h for h in items if rng.random() < KEPT] if training and quiet else items
-            add_strip(pack, origin, strip, kept, spans, measure, {path: studio.paths[path]})
+            add_strip(pack, origin, strip, kept, events, measure, {path: studio.paths[path]})

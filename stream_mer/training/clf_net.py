@@ -51,23 +51,34 @@ class FlowFeatures(nn.Module):
         return torch.cat([own, strain, residual, confidence, motion], 1)
 
 
+WIDTHS = (32, 48, 96)
+"""Channels of the three convolution layers."""
+
+
 class EventNet(nn.Module):
-    """Three convolution layers with pooling, two hidden layers; about 280 k parameters.
+    """Three convolution layers with pooling, two hidden layers.
 
     Args:
         channels: input channels (subset of ``FEATURES`` in an ablation).
         dropout: share of hidden units dropped in training.
+        widths: channels of the convolutions; 280 k parameters as preset.
     """
 
     scale: Tensor
 
-    def __init__(self, channels: int = len(FEATURES), dropout: float = 0.4) -> None:
+    def __init__(
+        self,
+        channels: int = len(FEATURES),
+        dropout: float = 0.4,
+        widths: tuple[int, int, int] = WIDTHS,
+    ) -> None:
         super().__init__()
+        one, two, three = widths
         self.register_buffer("scale", torch.ones(1, channels, 1, 1))
-        self.conv1 = nn.Conv2d(channels, 32, 3, padding=1)
-        self.conv2 = nn.Conv2d(32, 48, 3, padding=1)
-        self.conv3 = nn.Conv2d(48, 96, 3, padding=1)
-        self.hidden1 = nn.Linear(96 * (GRID // 8) ** 2, 128)
+        self.conv1 = nn.Conv2d(channels, one, 3, padding=1)
+        self.conv2 = nn.Conv2d(one, two, 3, padding=1)
+        self.conv3 = nn.Conv2d(two, three, 3, padding=1)
+        self.hidden1 = nn.Linear(three * (GRID // 8) ** 2, 128)
         self.hidden2 = nn.Linear(128, 64)
         self.last = nn.Linear(64, len(CLASSES))
         self.extent = nn.Linear(64, 3)
@@ -90,6 +101,42 @@ class EventNet(nn.Module):
         return self.last(x), self.extent(x)
 
 
+class BothWays(nn.Module):
+    """Judges features as they are and in the mirror, and gives the mean: two looks err less than one.
+
+    Left and right are equals, and the flow, which costs most, need not be measured again.
+
+    Args:
+        net: the trained network.
+        columns: which of ``FEATURES`` it looks at, in its order; all if None.
+    """
+
+    columns: Tensor
+    signs: Tensor
+    backwards: Tensor
+
+    def __init__(self, net: EventNet, columns: Tensor | None = None) -> None:
+        super().__init__()
+        self.net = net
+        every = torch.arange(len(FEATURES))
+        self.register_buffer("columns", every if columns is None else columns)
+        sideways = torch.tensor([-1.0 if name.endswith("_u") else 1.0 for name in FEATURES])
+        self.register_buffer("signs", sideways.view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("backwards", torch.arange(GRID - 1, -1, -1), persistent=False)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """``(N, 17, 32, 32)`` of ``FEATURES`` -> ``(N, 6)`` logits, ``(N, 3)`` extent."""
+        logits, extent = self._judge(features)
+        logits_too, extent_too = self._judge(features.index_select(3, self.backwards) * self.signs)
+        return 0.5 * (logits + logits_too), 0.5 * (extent + extent_too)
+
+    def _judge(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        if self.columns.shape[0] < len(FEATURES):
+            features = features.index_select(1, self.columns)
+        found: tuple[Tensor, Tensor] = self.net(features)
+        return found
+
+
 class Classifier(nn.Module):
     """The whole engine: pictures in; logits, and the event's extent, out.
 
@@ -99,24 +146,18 @@ class Classifier(nn.Module):
         none_shift: added to the logit of 'none', to undo that training draws events too often.
     """
 
-    columns: Tensor
     shift: Tensor
 
     def __init__(self, net: EventNet, columns: Tensor | None = None, none_shift: float = 0.0) -> None:
         super().__init__()
         self.flow = DenseLucasKanade()
         self.features = FlowFeatures()
-        self.net = net
-        every = torch.arange(len(FEATURES))
-        self.register_buffer("columns", every if columns is None else columns)
+        self.judge = BothWays(net, columns)
         self.register_buffer("shift", torch.tensor([[0.0] * len(LABELS) + [none_shift]]))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """``(N, 3, 128, 128, 3)`` uint8 (pre, apex, post) -> ``(N, 6)`` logits, ``(N, 3)`` extent."""
-        features: Tensor = self.features(self.flow(pictures))
-        if self.columns.shape[0] < len(FEATURES):
-            features = features.index_select(1, self.columns)
-        logits, extent = self.net(features)
+        logits, extent = self.judge(self.features(self.flow(pictures)))
         return logits + self.shift, extent
 
 

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stream_mer.training.clf_data import NONE
 from stream_mer.training.clf_judge import Judgement, Table, event_logit, judge
-from stream_mer.training.clf_net import CLASSES, FEATURES, EventNet, FlowFeatures
+from stream_mer.training.clf_net import CLASSES, FEATURES, WIDTHS, BothWays, EventNet, FlowFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class ClassifierSettings:
     mining_epochs: int = 3
     """Real negatives are scored every so many epochs; the hardest are then drawn as often as the rest."""
     features: tuple[str, ...] = FEATURES
+    widths: tuple[int, int, int] = WIDTHS
+    """Channels of the three convolution layers."""
+
+    def __post_init__(self) -> None:
+        for name in ("features", "widths"):  # TOML has lists only
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
 
 TURNED = (1, 0, 2, 4, 3, 5, 7, 6, 8, 10, 9)
@@ -139,14 +145,13 @@ class Drawer:
 def outputs_of(
     net: EventNet, raw: NDArray[np.generic], columns: Tensor, batch: int = 256
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits ``(N, 6)`` and extents ``(N, 3)`` of raw windows."""
-    features = FlowFeatures()
-    net.eval()
+    """Logits ``(N, 6)`` and extents ``(N, 3)`` of raw windows, judged as the engine judges them."""
+    features, both = FlowFeatures(), BothWays(net, columns).eval()
     logits, extents = [np.zeros((0, len(CLASSES)), np.float32)], [np.zeros((0, 3), np.float32)]
     with torch.inference_mode():
         for start in range(0, len(raw), batch):
             x = torch.from_numpy(raw[start : start + batch].astype(np.float32))
-            one, two = net(features(x)[:, columns])
+            one, two = both(features(x))
             logits.append(one.numpy())
             extents.append(two.numpy())
     return np.concatenate(logits), np.concatenate(extents)
@@ -194,7 +199,7 @@ def train(
     (out / "config.json").write_text(json.dumps(asdict(settings), indent=1) + "\n")
     torch.manual_seed(settings.seed)  # of the first weights; each epoch is seeded again below
     columns = torch.tensor([FEATURES.index(name) for name in settings.features])
-    net, features = EventNet(len(columns), settings.dropout), FlowFeatures()
+    net, features = EventNet(len(columns), settings.dropout, settings.widths), FlowFeatures()
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     drawer = Drawer(table, settings)
     raw_of, extents = table["raw"], extents_of(table)
@@ -256,7 +261,8 @@ def train(
         _log(out / "log.csv", epoch, float(np.mean(losses)), clips, real)
         if merit > best:
             best = merit
-            torch.save({"net": kept.state_dict(), "features": list(settings.features)}, out / "best.pt")
+            about = {"features": list(settings.features), "widths": list(settings.widths)}
+            torch.save({"net": kept.state_dict(), **about}, out / "best.pt")
         state = {
             "net": net.state_dict(),
             "optimiser": optimiser.state_dict(),
@@ -270,7 +276,7 @@ def load_net(file: Path) -> tuple[EventNet, Tensor]:
     """A trained network and the columns of ``FEATURES`` it looks at."""
     state = torch.load(file, weights_only=True)
     columns = torch.tensor([FEATURES.index(name) for name in state["features"]])
-    net = EventNet(len(columns))
+    net = EventNet(len(columns), widths=tuple(state["widths"]))
     net.load_state_dict(state["net"])
     return net.eval(), columns
 

@@ -209,6 +209,29 @@ def test_exported_graph_says_the_same(backend: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(extent, expected[1][:n], atol=2e-3)
 
 
+def test_left_and_right_are_judged_alike() -> None:
+    torch.manual_seed(2)
+    classifier = Classifier(EventNet()).eval()
+    rng = np.random.default_rng(1)
+    low = rng.integers(0, 255, (3, 3, 16, 16, 3)).repeat(8, 2).repeat(8, 3)
+    pictures = np.clip(low + rng.normal(0, 3, low.shape), 0, 255).astype(np.uint8)
+    mirrored = np.ascontiguousarray(pictures[:, :, :, ::-1])
+    with torch.inference_mode():
+        one, other = (classifier(torch.from_numpy(p)) for p in (pictures, mirrored))
+        alone = classifier.judge.net(classifier.features(classifier.flow(torch.from_numpy(pictures))))
+    for a, b, c in zip(one, other, alone, strict=True):
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=0)
+        assert (a - c).abs().max() > 1e-3  # the mirror has its say
+
+
+def test_wider_networks_are_saved_and_read_with_their_widths(
+    table: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    settings = ClassifierSettings(epochs=1, batch=64, widths=[8, 12, 16])  # type: ignore[arg-type]
+    net, _ = load_net(train(table, settings, tmp_path))
+    assert [c.out_channels for c in (net.conv1, net.conv2, net.conv3)] == [8, 12, 16]
+
+
 def test_calibration_undoes_a_wrong_temperature_and_share() -> None:
     rng = np.random.default_rng(0)
     target = rng.permutation(np.repeat([0, 1, 2, 3, 4, NONE], [200, 200, 200, 200, 200, 1000]))
