@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from stream_mer.app.dashboard import dashboard
 from stream_mer.app.fleet import Fleet, Place
 from stream_mer.app.logs import start_logging
 from stream_mer.app.notice import give_notice
-from stream_mer.app.outputs import remove_outputs, require_writable, say
+from stream_mer.app.outputs import require_writable, say, set_aside_outputs
 from stream_mer.app.sources import open_source, require_apart
 from stream_mer.capture.redact import redact
 from stream_mer.config import Settings
@@ -69,7 +70,7 @@ def live(options: LiveOptions, settings: Settings) -> int:
     if options.record is not None:
         require_writable(options.record)
         require_apart(open_source(options.source, paced=True).file, options.record)
-        remove_outputs(options.record)
+        set_aside_outputs(options.record)
     if options.window:
         require_display()
     name = redact(options.source)
@@ -87,7 +88,7 @@ def live(options: LiveOptions, settings: Settings) -> int:
     place = Place(options.record, own=False) if options.record is not None else None
     handler = start_logging(options.log)
     with ExitStack() as stack:
-        stack.callback(handler.close)
+        stack.callback(logging.getLogger().removeHandler, handler)
         fleet = Fleet(config, place, extra=lambda camera: _extra(options, settings, camera), say=say)
         stack.callback(fleet.close)
         picked = fleet.networks.networks

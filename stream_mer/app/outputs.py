@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from stream_mer.app.compose import threshold_of
@@ -80,6 +81,27 @@ def remove_outputs(folder: Path) -> None:
     except OSError as error:
         raise OutputError(
             f"cannot write to {folder}: {error.strerror or error}.\nChoose another folder with --out."
+        ) from error
+
+
+def set_aside_outputs(folder: Path) -> None:
+    """Rename what an earlier live run left there, after the time of its last change: it cannot be had again.
+
+    ``events.jsonl`` becomes ``events-20261127T155304Z.jsonl``.
+
+    Raises:
+        OutputError: it cannot be renamed.
+    """
+    try:
+        for old in (path for name in OUTPUTS if (path := folder / name).exists()):
+            when = datetime.fromtimestamp(old.stat().st_mtime, timezone.utc)
+            while (new := old.with_stem(f"{old.stem}-{when:%Y%m%dT%H%M%SZ}")).exists():
+                when += timedelta(seconds=1)
+            old.rename(new)
+    except OSError as error:
+        raise OutputError(
+            f"cannot rename what lies in {folder}: {error.strerror or error}.\n"
+            "Choose another folder with --record."
         ) from error
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
 import subprocess
 import sys
@@ -14,8 +16,9 @@ import pytest
 
 from stream_mer.app.dashboard import parse_address
 from stream_mer.app.live import LiveOptions, live
+from stream_mer.app.outputs import set_aside_outputs
 from stream_mer.config import Settings
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, OutputError, SourceError
 
 pytestmark = [pytest.mark.data, pytest.mark.assets]
 
@@ -67,3 +70,42 @@ def test_no_dashboard_for_the_network_without_a_token(videos: Path, assets_dir: 
 def test_seconds_must_be_positive() -> None:
     with pytest.raises(ConfigError, match="--seconds"):
         live(LiveOptions("0", seconds=-1.0), Settings())
+
+
+def test_what_an_earlier_run_recorded_is_kept_beside(tmp_path: Path) -> None:
+    """A camera's evening cannot be had again; starting the same command next day must not delete it."""
+    for day in (1, 2):
+        for name in ("events.jsonl", "run.json"):
+            (tmp_path / name).write_text(f"{name} of day {day}")
+            os.utime(tmp_path / name, (1_700_000_000,) * 2)
+        set_aside_outputs(tmp_path)
+    (tmp_path / "reviews.jsonl").write_text("goes on")
+    set_aside_outputs(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "events-20231114T221320Z.jsonl": "events.jsonl of day 1",
+        "events-20231114T221321Z.jsonl": "events.jsonl of day 2",
+        "run-20231114T221320Z.json": "run.json of day 1",
+        "run-20231114T221321Z.json": "run.json of day 2",
+        "reviews.jsonl": "goes on",
+    }
+
+
+def test_a_folder_that_allows_no_renaming_is_an_output_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "events.jsonl").touch()
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OutputError, match="cannot rename"):
+        set_aside_outputs(tmp_path)
+
+
+def test_a_run_in_this_process_leaves_no_log_behind(assets_dir: Path, tmp_path: Path) -> None:
+    before = list(logging.getLogger().handlers)
+    (tmp_path / "events.jsonl").write_text("earlier")
+    with pytest.raises(SourceError):
+        live(LiveOptions("no-such-file.mp4", window=False, record=tmp_path), Settings())
+    assert logging.getLogger().handlers == before
+    assert [path.read_text() for path in tmp_path.glob("events-*.jsonl")] == ["earlier"]
