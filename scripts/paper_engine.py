@@ -10,10 +10,13 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from stream_mer import load_super_resolver
 from stream_mer.core.splits import Split
+from stream_mer.errors import ConfigError
 from stream_mer.training.paper_study import FaceClip, Upscale, frame_splits
+from stream_mer.training.perceptual import load_distance
 from stream_mer.training.sr_config import load_run
 from stream_mer.training.sr_data import PACK_SIZE, Pack, Portrait, held_out
 from stream_mer.training.sr_train import SRTrainer, super_resolve
@@ -21,39 +24,80 @@ from stream_mer.training.sr_train import SRTrainer, super_resolve
 SOURCE = "dataset"
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the super-resolver."""
+    parser.add_argument("--engine", default="rrdb-light-x4", help="super-resolution engine by name")
+    parser.add_argument(
+        "--train-sr", type=Path, metavar="TOML", help="train this network on the training people"
+    )
+    parser.add_argument(
+        "--train-gan", type=Path, metavar="TOML", help="then its adversarial stage, ESRGAN's second"
+    )
+    parser.add_argument("--features", type=Path, help="with --train-gan: weights of the perceptual loss")
+    parser.add_argument("--steps", type=int, help="steps of each of these stages (default: the file's)")
+    parser.add_argument("--device", default="cpu", help="of these stages: cpu or cuda")
+
+
 def resolver(
     args: argparse.Namespace, name: str, clips: list[FaceClip], stack: ExitStack
 ) -> tuple[Upscale, str]:
-    """Super-resolution, shipped or trained here on this dataset, and its name for the report."""
+    """Super-resolution, shipped or trained here on this dataset, and its name for the report.
+
+    Raises:
+        ConfigError: an adversarial stage without the first.
+    """
     if args.train_sr is not None:
-        return trained_upscaler(args.train_sr, args.steps, clips, args.out / f"{name}-sr", args.seed)
+        stages = [path for path in (args.train_sr, args.train_gan) if path is not None]
+        folder = args.out / f"{name}-sr"
+        return trained_upscaler(stages, args.steps, clips, folder, args.seed, args.features, args.device)
+    if args.train_gan is not None:
+        raise ConfigError("--train-gan begins with what --train-sr has trained\ngive --train-sr TOML, too")
     engine = stack.enter_context(load_super_resolver(args.engine))
     return engine.upscale, f"`{engine.name}` as shipped; whom it was trained on is in its model card"
 
 
 def trained_upscaler(
-    config: Path, steps: int | None, clips: Sequence[FaceClip], folder: Path, seed: int
+    stages: Sequence[Path],
+    steps: int | None,
+    clips: Sequence[FaceClip],
+    folder: Path,
+    seed: int,
+    features: Path | None = None,
+    device: str = "cpu",
 ) -> tuple[Upscale, str]:
     """Train on the faces of the training people of the subject-disjoint split, and on nobody else.
 
     Args:
-        config: TOML of the run, such as ``engines/rrdb-light-x4/train_config.toml``; its portraits are
-            replaced by the dataset's faces.
-        steps: instead of the file's number of steps.
+        stages: TOML of each run, such as ``engines/esrgan-x4/train_config.toml`` and ``gan_config.toml``;
+            each begins with the weights of the one before, the portraits are replaced by the dataset's faces.
+        steps: instead of the files' numbers of steps.
         clips: all clips.
-        folder: of the run; an unfinished one goes on.
+        folder: of the runs, one folder a stage; an unfinished one goes on.
         seed: of the split.
+        features: weights of the perceptual distance, where a stage weighs one.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: a stage needs ``features``; said before the first begins.
     """
-    run = load_run(config)
-    schedule = run.schedule
-    if steps is not None:
-        warm = min(schedule.warm_up, steps // 4)
-        schedule = replace(schedule, steps=steps, warm_up=warm, decay=min(schedule.decay, steps - warm))
-    run = replace(run, schedule=schedule, sources={SOURCE: 1.0}, seed=seed)
-    trainer = SRTrainer(run, training_pack(clips, seed), folder)
-    trainer.train()
+    runs = [load_run(config) for config in stages]
+    perceptual = any(run.gan is not None and run.gan.perceptual > 0 for run in runs)
+    if perceptual and features is None:
+        raise ConfigError(
+            f"{stages[-1]} weighs a perceptual loss, which needs a network's weights\n"
+            "give --features FILE (train_face_features.py makes one), or set gan.perceptual = 0"
+        )
+    distance = load_distance(features) if features is not None and perceptual else None
+    pack, start, done = training_pack(clips, seed), None, []
+    for number, run in enumerate(runs, 1):
+        schedule = run.schedule if steps is None else run.schedule.ending_at(steps)
+        own = replace(run, schedule=schedule, sources={SOURCE: 1.0}, seed=seed)
+        trainer = SRTrainer(own, pack, folder / str(number), device, start=start, distance=distance)
+        trainer.train()
+        start = dict[str, Tensor](trainer.ema.weights)
+        done.append(f"{schedule.steps} {'adversarial steps' if run.gan else 'steps'}")
     net = trainer.net.eval()
-    what = f"`{run.name}`, {run.schedule.steps} steps on the people of the disjoint training part"
+    what = f"`{runs[-1].name}`, {' and '.join(done)} on the people of the disjoint training part"
     return lambda lr: super_resolve(net, lr), what
 
 

@@ -4,9 +4,10 @@
     python scripts/reproduce_paper.py --synthetic --out report
 
 Degrades faces as the paper does, brings them back by the shipped engine (or by one trained on the
-training people, --train-sr), and compares SR, bicubic, LR and HR: PSNR / SSIM / MSE beside the
-paper's, and recognition by LBP-TOP and LPQ-TOP with SVMs and by a CNN. CASME II, SMIC and SAMM
-together give the MEGC 2019 composite as well. --synthetic runs the same path on generated clips.
+training people: --train-sr, and --train-gan for ESRGAN's adversarial stage), and compares SR, bicubic,
+LR and HR: PSNR / SSIM / MSE beside the paper's, and recognition by LBP-TOP and LPQ-TOP with SVMs and by
+a CNN. CASME II, SMIC and SAMM together give the MEGC 2019 composite as well. --synthetic runs the same
+path on generated clips.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import paper_clips
 import torch
-from paper_engine import resolver, trained_on
+from paper_engine import add_options, resolver, trained_on
 
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.config import Settings
@@ -60,11 +61,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--clips-each", type=int, default=2, help="with --synthetic: per person and class")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
-    parser.add_argument("--engine", default="rrdb-light-x4", help="super-resolution engine by name")
-    parser.add_argument(
-        "--train-sr", type=Path, metavar="TOML", help="train this network on the training people"
-    )
-    parser.add_argument("--steps", type=int, help="steps of that training (default: the file's)")
+    add_options(parser)
     parser.add_argument("--epochs", type=int, default=12, help="of the CNN")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)

@@ -56,10 +56,10 @@ def load_network(checkpoint: Path, ema: bool = True) -> tuple[nn.Module, Checkpo
 @torch.no_grad()
 def super_resolve(net: nn.Module, lr: ImageU8, batch: int = 8, bf16: bool = False) -> ImageU8:
     """``(N, 32, 32, 3)`` uint8 to ``(N, 128, 128, 3)`` uint8 through a torch network."""
-    out = []
+    out, device = [], next(net.parameters()).device
     for i in range(0, len(lr), batch):
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            out.append(to_pictures(net(to_tensor(lr[i : i + batch])).float()))
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            out.append(to_pictures(net(to_tensor(lr[i : i + batch]).to(device)).float().cpu()))
     return np.concatenate(out)
 
 

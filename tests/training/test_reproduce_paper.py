@@ -19,6 +19,8 @@ import paper_engine  # noqa: E402
 import reproduce_paper  # noqa: E402
 
 from stream_mer.core.splits import subject_disjoint  # noqa: E402
+from stream_mer.errors import ConfigError  # noqa: E402
+from stream_mer.training import sr_train  # noqa: E402
 from stream_mer.training.paper_study import FaceClip, frame_splits, make_views, picture_quality  # noqa: E402
 from stream_mer.training.sr_data import held_out  # noqa: E402
 
@@ -185,6 +187,18 @@ def test_a_resolver_can_be_trained_here(tmp_path: Path) -> None:
     )
     (tmp_path / "run.toml").write_text(text)
     clips = clips_of(5)
-    upscale, name = paper_engine.trained_upscaler(tmp_path / "run.toml", 2, clips, tmp_path / "sr", 1)
+    upscale, name = paper_engine.trained_upscaler([tmp_path / "run.toml"], 2, clips, tmp_path / "sr", 1)
     assert upscale(np.zeros((2, 32, 32, 3), np.uint8)).shape == (2, 128, 128, 3)
     assert "2 steps on the people of the disjoint training part" in name
+    gan = "\n[gan]\npixel = 0.01\nperceptual = {}\nadversarial = 0.005\nfeatures = 2\nrate = 1e-4\n"
+    (tmp_path / "gan.toml").write_text(text + gan.format(0.0))
+    stages = [tmp_path / "run.toml", tmp_path / "gan.toml"]
+    _, name = paper_engine.trained_upscaler(stages, 1, clips, tmp_path / "both", 1)
+    assert "1 steps and 1 adversarial steps on the people" in name
+    first, second = (sr_train.load_network(tmp_path / "both" / n / "last.pt")[1] for n in "12")
+    moved = max(float((second.weights[n] - w).abs().max()) for n, w in first.ema.items())
+    assert 0 < moved < 0.01, "the second stage goes on from the first"
+    (tmp_path / "gan.toml").write_text(text + gan.format(1.0))
+    with pytest.raises(ConfigError, match="needs a network's weights\ngive --features FILE"):
+        paper_engine.trained_upscaler(stages, 1, clips, tmp_path / "none", 1)
+    assert not (tmp_path / "none").exists(), "said before anything is trained"
