@@ -28,14 +28,21 @@ def instructions() -> list[str]:
     return [line.strip() for line in joined.splitlines() if line.strip()]
 
 
-def pinned(jetpack: str) -> list[str]:
-    """Every package that pip is told to install for a JetPack, as ``name==version``."""
+def variables(jetpack: str) -> dict[str, str]:
+    """What the stage of a JetPack sets for the stages after it."""
     values, stage = {}, ""
     for line in instructions():
         if line.startswith("FROM"):
             stage = line.rsplit(" ", 1)[-1]
         elif line.startswith("ENV") and stage == f"jetpack-{jetpack}":
-            values |= dict(re.findall(r'(\w+)="?([^\s"]+)"?', line.removeprefix("ENV ")))
+            for name, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|(\S+))', line.removeprefix("ENV ")):
+                values[name] = quoted or plain
+    return values
+
+
+def pinned(jetpack: str) -> list[str]:
+    """Every package that pip is told to install for a JetPack, as ``name==version``."""
+    values = variables(jetpack)
     text = " ".join(line for line in instructions() if "pip install" in line)
     text = re.sub(r"\$\{(\w+)\}", lambda match: values.get(match[1], match[0]), text)
     return list(dict.fromkeys(re.findall(r"[\w-]+==[\w.]+", text)))
@@ -59,6 +66,8 @@ def test_every_copied_file_is_in_the_repository() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     first = {path.split("/")[0] for path in tracked.splitlines()}
     assert [name for name in names if name not in first] == []
+    sent = (ROOT / ".dockerignore").read_text().splitlines()  # all else stays out of the build's context
+    assert [name for name in names if f"!{name}" not in sent] == []
 
 
 def test_what_the_wheel_needs_is_copied() -> None:
@@ -66,6 +75,17 @@ def test_what_the_wheel_needs_is_copied() -> None:
     names = " ".join(line for line in instructions() if line.startswith("COPY"))
     for needed in ("README.md", "LICENSE", "engines", "calibration"):
         assert needed in names
+
+
+@pytest.mark.parametrize("jetpack", list(PYTHONS))
+def test_what_pycuda_was_linked_to_is_there_when_it_runs(jetpack: str) -> None:
+    """The last stage has no compiler and no headers, but it needs the libraries; the driver is the host's."""
+    values = variables(jetpack)
+    linked = re.findall(r"lib[\w]+-dev[\w-]*", values["CUDA_DEVEL"])
+    assert [name for name in linked if name.replace("-dev", "") not in values["CUDA_RUN"].split()] == []
+    installs = [line for line in instructions() if "apt-get install" in line and "${CUDA_RUN}" in line]
+    assert len(installs) == 1
+    assert any("! ldd" in line and "pycuda/_driver" in line for line in instructions())
 
 
 def test_it_is_not_root_and_says_how_it_is() -> None:
