@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import ceil
 from typing import Any, TypeVar
 
-from stream_mer.errors import ConfigError, StreamMerError
+from stream_mer.errors import ConfigError, StageError, StreamMerError
+from stream_mer.pipeline.plan import stage_failure
 from stream_mer.pipeline.workers import ATTEMPTS, NextJob, Outcome, Partial, Report, Work, died
 
 try:
     import ray
-    from ray.exceptions import RayActorError, RayError
+    from ray.exceptions import RayError, RayTaskError
 except ImportError as error:
     raise ConfigError(
         "--ray needs Ray, which is not installed.\nRun: python -m pip install 'stream-mer[cluster]'"
@@ -41,6 +43,7 @@ def on_cluster(
 
     Raises:
         ConfigError: there is no cluster at that address.
+        StageError: no worker starts there.
     """
     own = not ray.is_initialized()
     if own:
@@ -48,12 +51,21 @@ def on_cluster(
     try:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         count = workers or max(1, int(resources.get("CPU", 1)))
-        share = min(1.0, float(resources.get("GPU", 0)) / count)
+        share = gpu_share(int(resources.get("GPU", 0)), count)
         hire: Callable[[], Any] = ray.remote(num_cpus=1, num_gpus=share)(_Actor).remote
         yield from _spread(work, next_job, report, hire, count)
     finally:
         if own:
             ray.shutdown()
+
+
+def gpu_share(gpus: int, actors: int) -> float:
+    """What an actor asks for, so that all find a place: a share never lies on two GPUs.
+
+    >>> gpu_share(0, 4), gpu_share(1, 4), gpu_share(3, 4), gpu_share(8, 4)
+    (0.0, 0.25, 0.5, 1.0)
+    """
+    return 1.0 / ceil(actors / gpus) if gpus else 0.0
 
 
 def _connect(address: str, workers: int | None) -> None:
@@ -75,6 +87,9 @@ def _connect(address: str, workers: int | None) -> None:
 class _Actor:
     """Lives on a node, keeps its networks loaded between jobs."""
 
+    def ready(self) -> None:
+        """Answered once the cluster has found a place for this actor."""
+
     def do(self, work: Work[object], job: object) -> str | Partial:
         try:
             return work(job, lambda _: None)
@@ -82,32 +97,79 @@ class _Actor:
             return Partial("", error)
 
 
+class _Crew:
+    """The actors. One that the cluster has no place for yet is given nothing, so no job waits for it."""
+
+    def __init__(self, hire: Callable[[], Any]) -> None:
+        self._hire = hire
+        self._failures = 0
+        self.starting: dict[Any, Any] = {}
+        self.idle: list[Any] = []
+
+    def ask(self, wanted: int) -> None:
+        """See to it that so many actors are on their way."""
+        while len(self.starting) < wanted:
+            actor = self._hire()
+            self.starting[actor.ready.remote()] = actor
+
+    def welcome(self, ready: Any) -> None:
+        """One of ``starting`` has come to a place, or died on its way there.
+
+        Raises:
+            StageError: so many died one after the other that none will live.
+        """
+        actor = self.starting.pop(ready)
+        try:
+            ray.get(ready)
+        except RayError as error:
+            self._failures += 1
+            if self._failures >= ATTEMPTS:
+                raise StageError(
+                    f"no worker starts on the Ray cluster: {str(error).splitlines()[0]}\n"
+                    "Every node needs this version of stream-mer. What is done is kept: go on with --resume."
+                ) from error
+            return
+        self._failures = 0
+        self.idle.append(actor)
+
+
 def _spread(
     work: Work[Job], next_job: NextJob[Job], report: Report, hire: Callable[[], Any], count: int
 ) -> Iterator[Outcome[Job]]:
-    idle: list[Any] = []
-    again: list[tuple[Job, int]] = []
+    crew = _Crew(hire)
+    waiting: list[tuple[Job, int]] = []
     running: dict[Any, tuple[Any, Job, int]] = {}
     shared = ray.put(work)
     while True:
-        while len(running) < count:
-            job, tries = again.pop() if again else (next_job(), 0)
-            if job is None:
-                break
-            actor = idle.pop() if idle else hire()
+        while len(running) + len(waiting) < count and (job := next_job()) is not None:
+            waiting.append((job, 0))
+        while waiting and crew.idle:
+            actor, (job, tries) = crew.idle.pop(), waiting.pop(0)
             running[actor.do.remote(shared, job)] = (actor, job, tries + 1)
-        if not running:
+        if not running and not waiting:
             return
-        (ready,), _ = ray.wait(list(running), num_returns=1)
+        crew.ask(len(waiting))
+        (ready,), _ = ray.wait([*running, *crew.starting], num_returns=1)
+        if ready in crew.starting:
+            crew.welcome(ready)
+            continue
         actor, job, tries = running.pop(ready)
         report(0)
-        try:
-            answer = ray.get(ready)
-        except RayActorError as error:
-            if tries < ATTEMPTS:
-                again.append((job, tries))
-            else:
-                yield Outcome(job, "", died(str(error).splitlines()[0], tries))
-            continue
-        idle.append(actor)
-        yield Outcome.of(job, answer)
+        outcome, alive = _answer(ready, job, tries)
+        if alive:
+            crew.idle.append(actor)
+        if outcome is None:
+            waiting.insert(0, (job, tries))
+        else:
+            yield outcome
+
+
+def _answer(ready: Any, job: Job, tries: int) -> tuple[Outcome[Job] | None, bool]:
+    """What became of a job, None if it is to be done again; and whether its actor lives."""
+    try:
+        return Outcome.of(job, ray.get(ready)), True
+    except RayTaskError as error:
+        return Outcome(job, "", stage_failure("worker", error.cause)), True
+    except RayError as error:  # the actor, its node or its answer is gone
+        again = tries < ATTEMPTS
+        return None if again else Outcome(job, "", died(str(error).splitlines()[0], tries)), False
