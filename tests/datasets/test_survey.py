@@ -33,6 +33,13 @@ def test_counts_against_published(tmp_path: Path) -> None:
     assert said["disgust"] == ("1", None)
 
 
+@pytest.mark.parametrize("name", ["casme2", "smic-hs", "samm"])
+def test_published_labels_add_up(name: str) -> None:
+    known = published(name)
+    assert known.clips is not None
+    assert known.clips[0] <= sum(known.labels.values()) <= known.clips[1]
+
+
 def test_long_videos_count_kinds_and_videos(tmp_path: Path) -> None:
     said = lines("casme-sq", miniature.casme_sq(tmp_path))
     assert said["micro-expressions"] == ("2", False)
