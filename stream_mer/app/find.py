@@ -1,12 +1,10 @@
-"""``stream-mer events`` and ``forget``: which events there are, and what is kept no longer."""
+"""``stream-mer events``: which events there are."""
 
 from __future__ import annotations
 
 import csv
 import json
-import shutil
 import sys
-import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,13 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from stream_mer.app.console import console, shown
-from stream_mer.app.evidence import FOLDER
-from stream_mer.errors import ConfigError, OutputError
+from stream_mer.errors import ConfigError
 from stream_mer.sinks.event_table import COLUMNS, Filter, find_logs, load, select
 
 SHOWN = ("camera", "id", "track", "onset_s", "duration_s", "utc", "label", "probability", "face_px")
-PICTURES = ("overlay.mp4", "report.html", FOLDER)
-"""Everything in a run's folder that may show a face."""
 
 
 def events(roots: Sequence[Path], wanted: Filter, form: str) -> int:
@@ -85,34 +80,6 @@ def moment(text: str | None) -> tuple[float | None, str | None]:
         return seconds(text), None
     when = when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
     return None, when.isoformat()
-
-
-def forget(root: Path, days: float, everything: bool) -> int:
-    """Delete what shows faces (or whole runs) that is older than so many days; for a retention period.
-
-    Raises:
-        ConfigError: no run there.
-        OutputError: something cannot be deleted.
-    """
-    limit = time.time() - days * 86400
-    count = 0
-    for _, log in find_logs([root]):
-        if log.stat().st_mtime > limit:
-            continue
-        names = (*PICTURES, "events.jsonl", "rejected.jsonl", "run.json") if everything else PICTURES
-        for path in (log.parent / name for name in names):
-            if path.exists():
-                _delete(path)
-                count += 1
-    print(f"{count} outputs older than {days:g} days deleted")
-    return 0
-
-
-def _delete(path: Path) -> None:
-    try:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    except OSError as error:
-        raise OutputError(f"cannot delete {path}: {error.strerror}\nCheck its rights.") from error
 
 
 def _cell(value: object) -> Text:

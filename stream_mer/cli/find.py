@@ -91,6 +91,6 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _forget(args: argparse.Namespace) -> int:
-    from stream_mer.app.find import forget
+    from stream_mer.app.forget import forget
 
     return forget(args.run_dir, args.older_than, args.everything)

@@ -74,6 +74,7 @@ class Manifest:
             # The lock is the system's: it ends with the process, however that ends.
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA secure_delete=ON")  # what is forgotten is not to stay in free pages
             self._db.execute("BEGIN EXCLUSIVE")
             for statement in _TABLES.split(";"):
                 self._db.execute(statement)

@@ -35,7 +35,7 @@ class Call:
 class ScriptedActor:
     def __init__(self, ray: ScriptedRay, real: Any) -> None:
         self.ray, self.alive = ray, True
-        self.placed = ray.places > sum(actor.placed and actor.alive for actor in ray.actors)
+        self.placed: bool = ray.places > sum(actor.placed and actor.alive for actor in ray.actors)
         self.ready = SimpleNamespace(remote=lambda: Call(self, ray.start))
         self.do = SimpleNamespace(remote=lambda work, job: Call(self, lambda: real.do(work, job)))
 
