@@ -20,7 +20,8 @@ from stream_mer.runtime.machine import cpu_model, is_busy, usable_cores
 from stream_mer.runtime.manifest import list_manifests, read_network
 from stream_mer.runtime.open import Way, open_engine, ways_to_run
 from stream_mer.runtime.parity import compare_engines
-from stream_mer.runtime.plan_choice import gpu_ways
+from stream_mer.runtime.plan_choice import gpu_here, gpu_ways
+from stream_mer.runtime.plans import load_gpu
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.shipped import engines_root, find_manifest
 
@@ -96,11 +97,25 @@ def _verify_one(manifest: Manifest, threads: int | None, crops: Crops, out: Cons
 def bench(name: str | None, threads: int | None) -> int:
     """Measure latency percentiles and faces a second for every engine, backend, precision and batch.
 
-    Beside them the bound: what a large f32 matrix product reaches here, over the network's operations.
+    Beside them the bound: what large matrix products reach here, over the network's operations. On the
+    processor they are in f32, which bf16 and int8 may exceed; on a GPU in the plan's own precision.
     """
-    out, peak = console(), gemm_gflops()
-    table = Table(title=f"{cpu_model()}, {usable_cores()} cores; f32 matrix product {peak:.0f} GFLOP/s")
-    columns = ("engine", "backend", "batch", "p50 ms", "p95 ms", "p99 ms", "faces/s", "f32 bound", "of it")
+    out, peaks = console(), {"cpu": gemm_gflops()}
+    gpu = gpu_here()
+    title = f"{cpu_model()}, {usable_cores()} cores; f32 matrix product {peaks['cpu']:.0f} GFLOP/s"
+    table = Table(title=f"{title}; {gpu}" if gpu else title)
+    columns = (
+        "engine",
+        "backend",
+        "version",
+        "batch",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "faces/s",
+        "bound",
+        "of it",
+    )
     for column in columns:
         table.add_column(column, justify="right")
     manifests = [m for m in _wanted(name) if m.trained]
@@ -111,14 +126,34 @@ def bench(name: str | None, threads: int | None) -> int:
 
     for row in bench_engines(manifests, ways, threads=(threads,)):
         figures = (row.p50_ms, row.p95_ms, row.p99_ms)
-        cells = [row.engine, row.backend, str(row.batch), *(f"{ms:.2f}" for ms in figures)]
-        bound = peak / work[row.engine] if work[row.engine] and ":cpu:" in row.backend else None
+        cells = [row.engine, row.backend, row.version, str(row.batch), *(f"{ms:.2f}" for ms in figures)]
+        peak = _peak(row.backend, peaks, out)
+        bound = peak / work[row.engine] if work[row.engine] and peak else None
         share = ("–", "–") if bound is None else (f"{bound:.0f}", f"{row.faces_per_s / bound:.0%}")
         table.add_row(*cells, f"{row.faces_per_s:.0f}", *share)
     out.print(table)
+    for way, peak in peaks.items():
+        if way != "cpu" and peak:
+            out.print(f"{way}: matrix product {peak:.0f} GFLOP/s")
     if is_busy():
         out.print("measured while others used the machine: the times are too long, and not equally")
     return 0
+
+
+def _peak(way: str, peaks: dict[str, float], out: Console) -> float:
+    """What matrix products reach where and how a row ran; measured once, 0 if that cannot be."""
+    library, place, precision = way.split(":")
+    if place == "cpu":
+        return peaks["cpu"]
+    if way not in peaks:
+        try:
+            from stream_mer.runtime.gpu_peak import gpu_gflops
+
+            peaks[way] = gpu_gflops(load_gpu(library), precision)
+        except (EngineError, ImportError) as error:
+            out.print(f"{way}: no bound: {str(error).splitlines()[0]}")
+            peaks[way] = 0.0
+    return peaks[way]
 
 
 def _wanted(name: str | None) -> tuple[Manifest, ...]:

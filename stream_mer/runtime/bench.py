@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from stream_mer.protocols import Engine
 from stream_mer.runtime.measurements import sample_batch
-from stream_mer.runtime.open import Way, ways_to_run
+from stream_mer.runtime.open import GPU_BACKENDS, Way, ways_to_run
 from stream_mer.runtime.parity import Verdict, compare_outputs
 from stream_mer.runtime.schema import Manifest
 
 BATCHES = (1, 4, 8)
+GPU_BATCHES = (1, 8, 16, 64)
+"""The largest of every profile of a plan, and what a few faces make."""
 WARM_UP = 3
 RUNS = (20, 200)
 """At least and at most so many timed runs; in between ``seconds`` decides."""
@@ -45,12 +47,14 @@ def gemm_gflops(now_ns: Callable[[], int] = time.perf_counter_ns) -> float:
 class BenchRow:
     """One engine, one way of running it, one batch size.
 
-    ``p50_ms``, ``p95_ms``, ``p99_ms`` are times of a whole batch; ``faces_per_s`` is the batch size
-    over the median. ``parity`` compares with the first f32 way on the same inputs; None for that one.
+    ``version`` is the library's. ``p50_ms``, ``p95_ms``, ``p99_ms`` are times of a whole batch;
+    ``faces_per_s`` is the batch size over the median. ``parity`` compares with the first f32 way on the
+    same inputs; None for that one and where it ran no such batch.
     """
 
     engine: str
     backend: str
+    version: str
     threads: int | None
     batch: int
     runs: int
@@ -65,7 +69,7 @@ def bench_engines(
     manifests: Sequence[Manifest],
     ways: Callable[[Manifest, int | None], tuple[Way, ...]] | None = None,
     *,
-    batches: Sequence[int] = BATCHES,
+    batches: Sequence[int] | None = None,
     threads: Sequence[int | None] = (None,),
     seconds: float = 1.0,
     now_ns: Callable[[], int] = time.perf_counter_ns,
@@ -75,7 +79,7 @@ def bench_engines(
     Args:
         manifests: engines; untrained ones are passed over.
         ways: how an engine can be run with so many threads; everything installed if None.
-        batches: batch sizes.
+        batches: batch sizes; ``BATCHES`` on the processor and ``GPU_BATCHES`` on a GPU if None.
         threads: numbers of inference threads; None is all usable cores.
         seconds: time for each row, about.
         now_ns: monotonic clock in nanoseconds.
@@ -86,13 +90,14 @@ def bench_engines(
     for manifest in manifests:
         if not manifest.trained:
             continue
-        inputs = {size: sample_batch(manifest.inputs, size) for size in batches}
         references: dict[int, tuple[NDArray[np.generic], ...]] = {}
         for count in threads:
             possible = ways_to_run(manifest, threads=count) if ways is None else ways(manifest, count)
             for way in possible:
+                sizes = batches or (GPU_BATCHES if way.backend in GPU_BACKENDS else BATCHES)
                 with closing(way.open()) as engine:
-                    for size, batch in inputs.items():
+                    for size in sizes:
+                        batch = sample_batch(manifest.inputs, size)
                         outputs = engine.run(batch)
                         parity = None
                         if size in references:
@@ -100,7 +105,7 @@ def bench_engines(
                         elif way.precision == "f32":
                             references[size] = outputs
                         times = _times(engine, batch, seconds, now_ns)
-                        yield _row(engine, count, size, times, parity)
+                        yield _row(engine, way.version, count, size, times, parity)
 
 
 def _times(
@@ -120,12 +125,18 @@ def _times(
 
 
 def _row(
-    engine: Engine, threads: int | None, size: int, times: NDArray[np.float64], parity: Verdict | None
+    engine: Engine,
+    version: str,
+    threads: int | None,
+    size: int,
+    times: NDArray[np.float64],
+    parity: Verdict | None,
 ) -> BenchRow:
     p50, p95, p99 = (float(value) for value in np.percentile(times, (50, 95, 99)))
     return BenchRow(
         engine=engine.name,
         backend=engine.backend,
+        version=version,
         threads=threads,
         batch=size,
         runs=len(times),

@@ -60,7 +60,7 @@ def gpu_ways(manifest: Manifest, cache: PlanCache | None = None) -> tuple[Way, .
     """
     cache = PlanCache() if cache is None else cache
     found, pages = [], cache.pages(manifest.name)
-    here = _gpu_here() if any(page.passed for page in pages) else ""
+    here = gpu_here() if any(page.passed for page in pages) else ""
     for page in pages:
         fits = page.network_sha256 == manifest.sha256
         if fits and here and page.verdict_on(here) and _version_here(page.backend) == page.version:
@@ -69,8 +69,8 @@ def gpu_ways(manifest: Manifest, cache: PlanCache | None = None) -> tuple[Way, .
     return tuple(found)
 
 
-def _gpu_here() -> str:
-    """This machine's GPU, or nothing where none can be used."""
+def gpu_here() -> str:
+    """This machine's GPU with its compute capability, or nothing where none can be used."""
     try:
         device = GpuDevice(load_cuda())
     except EngineError:

@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from fake_gpu import World, fake_gpu
 from numpy.typing import NDArray
 from tiny_networks import ORIGIN, SR_INPUT, SR_OUTPUT, install, super_resolver
 
+from stream_mer.runtime import gpu_peak
 from stream_mer.runtime.bench import RUNS, WARM_UP, bench_engines
 from stream_mer.runtime.bicubic import BICUBIC
+from stream_mer.runtime.gpu_peak import gpu_gflops, product_network
 from stream_mer.runtime.open import Way
-from stream_mer.runtime.schema import Manifest
+from stream_mer.runtime.plan_build import PROFILES, BuiltPlan, PlanRequest, build_plan
+from stream_mer.runtime.schema import Manifest, TensorSpec
+from stream_mer.runtime.trt import Gpu
+from stream_mer.runtime.trt_library import load_library
+from stream_mer.runtime.typed_onnx import typed_network
 
 NETWORK = Manifest(
     "fake", "super-resolution", "1", SR_INPUT, (SR_OUTPUT,), ORIGIN, file="model.onnx", sha256="0" * 64
@@ -87,3 +95,42 @@ def test_real_engines_give_rows_for_every_way_and_batch(tmp_path: Path) -> None:
     assert backends[-2:] == ["opencv:cpu:u8"] * 2
     assert all(0 < row.p50_ms <= row.p95_ms <= row.p99_ms for row in rows)
     assert all(row.parity is None or row.parity.ok for row in rows)
+
+
+def test_plans_are_measured_at_the_largest_batch_of_every_profile() -> None:
+    watch = Stopwatch()
+    ways = (Way("tensorrt", "fp16", "10.3.0", lambda: Steady(watch)),)
+    rows = list(bench_engines([NETWORK], lambda *_: ways, seconds=0, now_ns=watch.now_ns))
+    assert [row.batch for row in rows] == [1, 8, 16, 64]
+    assert {high for _, _, high in PROFILES} <= {row.batch for row in rows}
+    assert {row.version for row in rows} == {"10.3.0"}
+
+
+class TestGpuPeak:
+    def gpu(self) -> Gpu:
+        """The fake GPU, whose plan is the network: it computes the products with ONNX Runtime."""
+        pair = (TensorSpec(name, (None, 1), "float32") for name in ("seed", "peak"))
+        seed, peak = pair
+        manifest = Manifest("matrix-product", "super-resolution", "1", seed, (peak,), ORIGIN, sha256="0" * 64)
+        return fake_gpu(World(manifest, typed_network(product_network(16, 3), "fp16"), batches=(1,)))
+
+    def test_it_is_operations_over_the_best_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ticks = iter([0, 50_000, 100_000, 102_000, *range(200_000, 260_000, 5_000)])
+        built: list[bytes] = []
+
+        def build(library: object, network: bytes, *_: object) -> BuiltPlan:
+            built.append(network)
+            return BuiltPlan(network, b"", 1.0)
+
+        monkeypatch.setattr(gpu_peak, "build_plan", build)
+        found = gpu_gflops(self.gpu(), "int8", size=16, products=3, now_ns=lambda: next(ticks))
+        assert found == pytest.approx(2 * 16**3 * 3 / 2_000)
+        halves = [t for t in onnx.load_model_from_string(built[0]).graph.initializer if t.data_type == 10]
+        assert [tuple(t.dims) for t in halves] == [(16, 16)]  # held against fp16
+
+    @pytest.mark.parametrize("precision", ["f32", "fp16", "bf16"])
+    def test_the_library_builds_it(self, precision: str) -> None:
+        network = typed_network(product_network(64, 2), precision)
+        request = PlanRequest(precision, profiles=((1, 1, 1),))
+        seed = TensorSpec("seed", (None, 1), "float32")
+        assert build_plan(load_library("tensorrt-rtx"), network, seed, request).plan

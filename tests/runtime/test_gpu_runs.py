@@ -86,7 +86,7 @@ class TestChoice:
         page = kept(cache, made, rtx, 1)
         cache.note(replace(page, passed=True, checked_on="Fake GPU sm89"))
         opened: list[PlanWish] = []
-        monkeypatch.setattr(plan_choice, "_gpu_here", lambda: "Fake GPU sm89")
+        monkeypatch.setattr(plan_choice, "gpu_here", lambda: "Fake GPU sm89")
         monkeypatch.setattr(plan_choice, "open_plan", lambda wish, _: opened.append(wish))
         (way,) = gpu_ways(manifest, cache)
         way.open()
