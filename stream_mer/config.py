@@ -13,6 +13,8 @@ SR_MODES = ("auto", "always", "never")
 DETECTORS = ("auto", "short", "full", "tiled")
 DEVICES = ("auto", "cpu", "cuda")
 BACKENDS = ("auto", "openvino", "onnxruntime", "tensorrt", "tensorrt-rtx")
+MOST_THREADS = 512
+"""More than the cores of any machine this is for; the libraries would really start a hundred thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Settings:
         explain: write the candidates that were turned down, with the reason, to ``rejected.jsonl``.
         device: where networks run.
         backend: which library runs them.
-        threads: CPU threads per engine; None leaves it to the library.
+        threads: CPU threads per engine, 1 to ``MOST_THREADS``; None leaves it to the library.
         overlay: write ``overlay.mp4``.
         redact: blur faces in every picture written.
         assets: folder with the detector's model files; None fetches and caches them.
@@ -103,8 +105,8 @@ class Settings:
         if self.vetoes not in ("default", "all", "none"):
             for name in self.vetoes.split(","):
                 _one_of("--vetoes", name.strip(), ("default", "all", "none", *REASONS))
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"--threads {self.threads} is not possible.\nGive 1 or more.")
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise ConfigError(f"--threads {self.threads} is not possible.\nGive 1 to {MOST_THREADS}.")
         if self.max_faces < 1:
             raise ConfigError(f"--max-faces {self.max_faces} is not possible.\nGive 1 or more.")
         if not 12 <= self.min_face_px <= 2000:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_mer.app.sources import OUTPUTS, VIDEO_SUFFIXES
+from stream_mer.capture.address import is_address
 from stream_mer.capture.diagnosis import why_unreadable
 from stream_mer.capture.index import is_video
+from stream_mer.capture.redact import redact
 from stream_mer.errors import SourceError, SourceNotFound
 from stream_mer.sinks.manifest import MANIFEST, writable
 
@@ -36,10 +38,17 @@ def expand(words: Sequence[str], out: Path) -> list[Input]:
 
     Raises:
         SourceNotFound: a path does not exist, or nothing matches a pattern.
-        SourceError: a folder without a video file.
+        SourceError: a folder without a video file, a word that is empty, or an address.
     """
     found: dict[Path, Input] = {}
     for word in words:
+        if not word.strip():  # Path("") is the current folder, and nobody means that by an unset variable
+            raise SourceError("an input has an empty name.\nGive a file or a folder; '.' is this one.")
+        if is_address(word):
+            raise SourceError(
+                f"{redact(word)} is an address; recorded files and folders are processed.\n"
+                "Watch it with 'stream-mer live --source ADDRESS --record DIR'."
+            )
         path = Path(word)
         if path.is_dir():
             files = _inside(path, out)

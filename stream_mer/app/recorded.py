@@ -119,7 +119,8 @@ def process_many(words: list[str], out: Path, settings: Settings, how: How) -> i
         if not how.resume:
             for name in names.values():
                 manifest.forget(name)
-        board = Board(sum(claimed_frames(one.path) for one in inputs), quiet=False)
+        frames = sum(claimed_frames(one.path) for one in inputs)
+        board = Board(frames, quiet=False, failures=len(inputs) > 1)  # a single one is raised
         archive = _archive(out, names, manifest, settings, networks, how, board)
         try:
             statuses = archive.run(inputs, _spread(archive, detectors, how))

@@ -25,6 +25,7 @@ class Board:
     Args:
         frames: promised by the inputs' headers; the remaining time follows from it.
         quiet: show nothing while it runs.
+        failures: tell them as they come; False where the caller tells the only one itself.
         stream: where the progress goes, stderr by default.
         clock_s: monotonic seconds.
     """
@@ -34,12 +35,14 @@ class Board:
         frames: int,
         *,
         quiet: bool,
+        failures: bool = True,
         stream: TextIO | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total = max(frames, 1)
         self._stream = stream or sys.stderr
         self._quiet = quiet
+        self._failures = failures
         self._clock_s = clock_s
         self._done = self._skipped = self._events = 0
         self._start = self._shown = clock_s()
@@ -78,7 +81,7 @@ class Board:
     def tell(self, status: Status) -> None:
         """Say what became of one input: results on stdout, failures on stderr."""
         name, summary = shown(status.input.path.name), status.summary
-        if status.failure is not None and not self._quiet:
+        if status.failure is not None and self._failures and not self._quiet:
             print(f"stream-mer: {shown(status.input.path)}: {status.failure}", file=sys.stderr)
         if summary is None:
             return

@@ -21,7 +21,7 @@ def assert_short(message: str) -> None:
         line for line in message.splitlines() if line.strip() and not line.startswith("super-resolution:")
     ]
     assert "Traceback" not in message
-    assert 1 <= len(text) <= 4, message
+    assert 1 <= len(text) <= 3, message
     assert text[0].startswith("stream-mer: ")
 
 

@@ -28,6 +28,7 @@ from stream_mer.errors import ConfigError
         {"device": "tpu"},
         {"backend": "tvm"},
         {"threads": 0},
+        {"threads": 100_000},
         {"max_faces": 0},
     ],
 )

@@ -76,6 +76,23 @@ def test_nothing_to_do_is_an_error(tmp_path: Path) -> None:
         expand([str(tmp_path / "missing.mp4")], tmp_path / "out")
 
 
+@pytest.mark.parametrize("word", ["", "  "])
+def test_an_empty_word_is_not_the_current_folder(
+    word: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(clip, tmp_path / "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match="empty name"):
+        expand([word], tmp_path / "out")
+    assert [one.path for one in expand(["."], tmp_path / "out")] == [Path("a.mp4")]
+
+
+def test_an_address_is_no_recording_and_its_password_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="live --source") as caught:
+        expand(["rtsp://watcher:open-sesame@10.0.0.5/ch1"], tmp_path / "out")
+    assert "open-sesame" not in str(caught.value)
+
+
 def test_a_file_named_alone_is_called_by_its_stem() -> None:
     assert name_outputs([Input(Path("/data/x/holiday.mp4"), Path("holiday.mp4"))], {}) == {
         Path("/data/x/holiday.mp4"): "holiday"
