@@ -16,17 +16,17 @@ from pathlib import Path
 
 from stream_mer.app.evidence import write_evidence
 from stream_mer.app.finish import part_path, remove_parts, write_outputs
+from stream_mer.app.identity import identify, require_unchanged
 from stream_mer.app.inputs import Input
 from stream_mer.app.networks import Networks
-from stream_mer.app.outputs import remove_outputs
+from stream_mer.app.outputs import REPORT, remove_outputs
 from stream_mer.app.pieces import Piece, Unfinished
 from stream_mer.app.sources import require_apart
-from stream_mer.capture.address import content_digest, resolve
 from stream_mer.capture.index import VideoIndex, index_video
 from stream_mer.config import Settings
 from stream_mer.core.segments import Segment, plan_segments
 from stream_mer.core.stitch import Names
-from stream_mer.errors import ConfigError, OutputError, StreamMerError
+from stream_mer.errors import OutputError, SourceError, StreamMerError
 from stream_mer.pipeline.workers import NextJob, Outcome, Report
 from stream_mer.sinks.harvest import from_record, to_record
 from stream_mer.sinks.manifest import FileEntry, Manifest, writable
@@ -38,12 +38,16 @@ Spread = Callable[[NextJob[Piece], Report], Iterator[Outcome[Piece]]]
 
 @dataclass(slots=True)
 class FileRun:
-    """One file on its way: its segments, what is missing, and what became of it."""
+    """One file on its way: its segments, what is missing, and what became of it.
+
+    ``overlay`` is whether one is to be made, now.
+    """
 
     entry: FileEntry
     folder: Path
     index: VideoIndex
     segments: tuple[Segment, ...]
+    overlay: bool
     waiting: deque[int] = field(default_factory=deque)
     running: int = 0
     names: Names = field(default_factory=Names)
@@ -137,24 +141,19 @@ class Archive:
 
     def _in_order(self, run: FileRun) -> bool:
         """The overlay shows the names that the segments before gave: these must be done first."""
-        return self.settings.overlay and len(run.segments) > 1
+        return run.overlay and len(run.segments) > 1
 
     def _begin(self, one: Input) -> FileRun | None:
         """Read what the file is, and find out what is missing; None if nothing is."""
         name = self.names[one.path]
         folder = self.out / name
         require_apart(one.path, folder)
-        opening = resolve(one.path, 1.0)
-        place, stat = one.path.resolve(), one.path.stat()
+        place = one.path.resolve()
         known = self.manifest.file_at(place) if self.resume else None
-        same = known is not None and (known.size, known.modified_ns) == (stat.st_size, stat.st_mtime_ns)
-        digest = known.sha256 if known and same else content_digest(opening)
-        if known and digest != known.sha256:
-            raise ConfigError(
-                f"{one.path} has changed since this run began.\n"
-                f"Its results in {folder} belong to what it was; use --restart to begin again."
-            )
-        if known and known.done and (folder / "run.json").exists():
+        what = identify(one.path, known)
+        overlay = self.settings.overlay and not (known and _had_overlay(known, folder))
+        missing = overlay or (self.evidence and not (known and known.evidence))
+        if known and known.done and not missing and (folder / REPORT).exists():
             self.report(_frames_of(self.manifest, known, self.key), skipped=True)
             self._tell(Status(one, folder, "done before"))
             return None
@@ -165,17 +164,19 @@ class Archive:
         )
         source = known.source if known else writable(str(one.path))
         where = writable(str(place))
-        entry = FileEntry(name, where, source, stat.st_size, stat.st_mtime_ns, digest, len(segments))
-        if not known:
+        entry = FileEntry(name, where, source, what.size, what.modified_ns, what.sha256, len(segments))
+        if known:
+            entry = replace(entry, overlay=known.overlay, evidence=known.evidence)
+        else:
             remove_outputs(folder)
             remove_parts(folder)
         self.manifest.put_file(entry)
-        done = self.manifest.finished(digest, self.key)
-        if self.settings.overlay:  # the events of a copy may be known, but not its picture
+        done = self.manifest.finished(what.sha256, self.key)
+        if overlay:  # the events of a copy may be known, but not its picture
             done = {n for n in done if self._overlay_of(folder, segments, n).exists()}
-        missing = [s.index for s in segments if s.index not in done]
+        left = deque(s.index for s in segments if s.index not in done)
         self.report(sum(s.frames for s in segments if s.index in done), skipped=True)
-        return FileRun(entry, folder, index, segments, deque(missing))
+        return FileRun(entry, folder, index, segments, overlay, left)
 
     def _overlay_of(self, folder: Path, segments: Sequence[Segment], n: int) -> Path:
         return part_path(folder, n) if len(segments) > 1 else folder / "overlay.mp4"
@@ -183,7 +184,7 @@ class Archive:
     def _piece(self, one: Input, run: FileRun, n: int) -> Piece:
         segment = run.segments[n]
         overlay = None
-        if self.settings.overlay:
+        if run.overlay:
             overlay = str(self._overlay_of(run.folder, run.segments, n))
             while run.named < n:
                 run.names.take(from_record(self._result(run, run.named)))
@@ -227,14 +228,27 @@ class Archive:
 
     def _finish(self, one: Input, run: FileRun) -> None:
         self._open = [(o, r) for o, r in self._open if r is not run]
+        entry, settings = run.entry, replace(self.settings, overlay=run.overlay)
+        try:
+            require_unchanged(one.path, entry)
+        except SourceError as error:
+            self.manifest.forget(entry.name)
+            remove_outputs(run.folder)
+            self._fail(one, error)
+            return
         try:
             results = [from_record(self._result(run, n)) for n in range(len(run.segments))]
-            summary = write_outputs(
-                run.folder, run.entry, run.segments, results, self.settings, self.networks
-            )
+            summary = write_outputs(run.folder, entry, run.segments, results, settings, self.networks)
             if self.evidence:
-                write_evidence(run.folder, one.path, run.entry, run.segments, self.settings, self.networks)
-            self.manifest.put_file(replace(run.entry, done=True))
+                write_evidence(run.folder, one.path, entry, run.segments, self.settings, self.networks)
+            self.manifest.put_file(
+                replace(
+                    entry,
+                    done=True,
+                    overlay=entry.overlay or settings.overlay,
+                    evidence=entry.evidence or self.evidence,
+                )
+            )
             remove_parts(run.folder)
         except StreamMerError as error:
             self._fail(one, error)
@@ -276,6 +290,11 @@ class Archive:
     def _tell(self, status: Status) -> None:
         self._statuses.append(status)
         self.told(status)
+
+
+def _had_overlay(entry: FileEntry, folder: Path) -> bool:
+    """Whether there is a whole one, or was: what ``forget`` deleted is not made again."""
+    return entry.overlay or (entry.done and (folder / "overlay.mp4").exists())
 
 
 def _frames_of(manifest: Manifest, entry: FileEntry, key: str) -> int:

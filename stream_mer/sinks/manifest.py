@@ -43,7 +43,8 @@ def writable(text: str) -> str:
 class FileEntry:
     """One input: the name of its folder of outputs, where it lies, and what it was when it was read.
 
-    ``source`` is the name that its events carry. ``segments`` is 0 until it was planned.
+    ``source`` is the name that its events carry. ``segments`` is 0 until it was planned. ``overlay`` and
+    ``evidence`` say what was once made of it; it may have been deleted since.
     """
 
     name: str
@@ -54,6 +55,12 @@ class FileEntry:
     sha256: str
     segments: int = 0
     done: bool = False
+    overlay: bool = False
+    evidence: bool = False
+
+
+_DONE, _OVERLAY, _EVIDENCE = 1, 2, 4
+"""The bits of the column ``done``."""
 
 
 class Manifest:
@@ -110,7 +117,7 @@ class Manifest:
         """Write or replace an entry."""
         values = (
             *(entry.name, entry.path, entry.source, entry.size, entry.modified_ns),
-            *(entry.sha256, entry.segments, int(entry.done)),
+            *(entry.sha256, entry.segments, _bits(entry)),
         )
         with self._change() as db:
             db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
@@ -153,9 +160,9 @@ class Manifest:
     def unfinished(self) -> tuple[int, int]:
         """How many files are not done yet, and how many segments of them are."""
         with self._guard():
-            files = self._db.execute("SELECT count(*) FROM files WHERE done = 0").fetchone()[0]
+            files = self._db.execute("SELECT count(*) FROM files WHERE done & 1 = 0").fetchone()[0]
             items = self._db.execute(
-                "SELECT count(*) FROM items WHERE sha256 IN (SELECT sha256 FROM files WHERE done = 0)"
+                "SELECT count(*) FROM items WHERE sha256 IN (SELECT sha256 FROM files WHERE done & 1 = 0)"
             ).fetchone()[0]
         return int(files), int(items)
 
@@ -167,7 +174,8 @@ class Manifest:
         with self._guard():
             rows = self._db.execute(f"SELECT * FROM files {where}", values).fetchall()
         for name, path, source, size, modified_ns, sha256, segments, done in rows:
-            yield FileEntry(name, path, source, size, modified_ns, sha256, segments, bool(done))
+            made = [bool(done & bit) for bit in (_DONE, _OVERLAY, _EVIDENCE)]
+            yield FileEntry(name, path, source, size, modified_ns, sha256, segments, *made)
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -206,3 +214,8 @@ class Manifest:
             f"cannot write {self._path}: {why}\n"
             "free some space and run again with --resume, or choose another folder with --out"
         )
+
+
+def _bits(entry: FileEntry) -> int:
+    """What the column ``done`` holds."""
+    return entry.done * _DONE | entry.overlay * _OVERLAY | entry.evidence * _EVIDENCE

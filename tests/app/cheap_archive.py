@@ -69,17 +69,24 @@ def invented(piece: Piece, _: Callable[[int], None]) -> str:
     return json.dumps(to_record(result))
 
 
-def run_cheaply(out: Path, films: list[Path], *, resume: bool = True) -> list[Status]:
+def run_cheaply(
+    out: Path,
+    films: list[Path],
+    *,
+    resume: bool = True,
+    evidence: bool = False,
+    work: Callable[[Piece, Callable[[int], None]], str] = invented,
+) -> list[Status]:
     """Everything that is missing in ``out``, in this process."""
     manifest = Manifest(out / MANIFEST)
     inputs = [Input(path, Path(path.name)) for path in films]
     names = name_outputs(inputs, {entry.path: entry.name for entry in manifest.files()})
     archive = Archive(
-        out, names, manifest, SETTINGS, NETWORKS, "key", resume, False, False,
+        out, names, manifest, SETTINGS, NETWORKS, "key", resume, False, evidence,
         lambda *_, **__: None, lambda _: None,
     )  # fmt: skip
     try:
-        return archive.run(inputs, lambda next_job, report: in_turn(invented, next_job, report))
+        return archive.run(inputs, lambda next_job, report: in_turn(work, next_job, report))
     finally:
         manifest.close()
 

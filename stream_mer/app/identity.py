@@ -1,0 +1,58 @@
+"""Which recording a file is: the digest of its bytes, and whether it is still the one that was looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream_mer.capture.address import content_digest, resolve
+from stream_mer.errors import ConfigError, SourceError
+from stream_mer.sinks.manifest import FileEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A file as it was at one moment."""
+
+    size: int
+    modified_ns: int
+    sha256: str
+
+
+def identify(path: Path, known: FileEntry | None) -> Identity:
+    """Read what a file is; if it is as large and as old as ``known``, that one's digest is taken for it.
+
+    Raises:
+        SourceError: it is no file, or cannot be read to its end.
+        ConfigError: it is another recording than ``known``.
+    """
+    opening = resolve(path, 1.0)
+    stat = path.stat()
+    if known and (known.size, known.modified_ns) == (stat.st_size, stat.st_mtime_ns):
+        return Identity(stat.st_size, stat.st_mtime_ns, known.sha256)
+    digest = content_digest(opening)
+    if known and digest != known.sha256:
+        raise ConfigError(
+            f"{path} has changed since this run began.\n"
+            f"Its results in {known.name} belong to what it was; begin this file again with --restart."
+        )
+    return Identity(stat.st_size, stat.st_mtime_ns, digest)
+
+
+def require_unchanged(path: Path, entry: FileEntry) -> None:
+    """Whether what was judged is what ``entry`` says; a file that was taken away meanwhile was read whole.
+
+    Raises:
+        SourceError: it is another one now, such as a recording that goes on.
+    """
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return
+    if (stat.st_size, stat.st_mtime_ns) == (entry.size, entry.modified_ns):
+        return
+    if content_digest(resolve(path, 1.0)) != entry.sha256:
+        raise SourceError(
+            f"{path} has changed while it was judged: something is still writing it.\n"
+            "What was found counts for nothing; run again with --resume when the recording is complete."
+        )

@@ -1,0 +1,79 @@
+"""Going on with an archive when more is wanted than before, or when a file is not what it was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cheap_archive import film, invented, outputs, run_cheaply
+
+from stream_mer.app.pieces import Piece
+from stream_mer.sinks.event_log import read_events
+
+
+@pytest.fixture
+def cam(tmp_path: Path) -> Path:
+    return film(tmp_path / "cam.mp4", 3, 40)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def states(out: Path, cam: Path, *, evidence: bool) -> list[str]:
+    return [status.state for status in run_cheaply(out, [cam], evidence=evidence)]
+
+
+def test_evidence_that_is_wanted_later_is_made_without_judging_again(out: Path, cam: Path) -> None:
+    def never(piece: Piece, _: Callable[[int], None]) -> str:
+        raise AssertionError(f"segment {piece.segment.index} is known")
+
+    assert states(out, cam, evidence=False) == ["ok"]
+    before = outputs(out)
+    (status,) = run_cheaply(out, [cam], evidence=True, work=never)
+    assert status.state == "ok"
+    clips = {path.stem for path in (out / "cam" / "evidence").glob("*.mkv")}
+    assert clips == {event.id for event in read_events(out / "cam" / "events.jsonl")}
+    assert {name: text for name, text in outputs(out).items() if "evidence" not in name} == before
+    assert states(out, cam, evidence=True) == ["done before"]
+    assert states(out, cam, evidence=False) == ["done before"]
+
+
+def test_evidence_that_was_forgotten_is_not_made_again(out: Path, cam: Path) -> None:
+    assert states(out, cam, evidence=True) == ["ok"]
+    shutil.rmtree(out / "cam" / "evidence")
+    assert states(out, cam, evidence=True) == ["done before"]
+    assert not (out / "cam" / "evidence").exists()
+
+
+def test_a_recording_that_goes_on_while_it_is_judged_fails_and_is_done_afresh_later(
+    out: Path, cam: Path, tmp_path: Path
+) -> None:
+    longer = film(tmp_path / "longer.mp4", 5, 40).read_bytes()
+
+    def growing(piece: Piece, report: Callable[[int], None]) -> str:
+        if piece.segment.index == 1:
+            cam.write_bytes(longer)
+        return invented(piece, report)
+
+    (status,) = run_cheaply(out, [cam], work=growing)
+    assert status.state == "failed"
+    assert "has changed while it was judged" in str(status.failure)
+    assert outputs(out) == {}
+    assert states(out, cam, evidence=False) == ["ok"]
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    assert states(fresh, cam, evidence=False) == ["ok"]
+    assert outputs(out) == outputs(fresh)
+
+
+def test_a_new_time_stamp_alone_is_no_change(out: Path, cam: Path) -> None:
+    def touching(piece: Piece, report: Callable[[int], None]) -> str:
+        cam.touch()
+        return invented(piece, report)
+
+    assert [status.state for status in run_cheaply(out, [cam], work=touching)] == ["ok"]
