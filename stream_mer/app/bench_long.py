@@ -13,10 +13,13 @@ import numpy as np
 
 from stream_mer.errors import StageError
 from stream_mer.sinks.loop import repeat
+from stream_mer.sinks.summary import write_text
 
 
-def bench_long(video: Path, hours: float, segment_s: float) -> int:
+def bench_long(video: Path, hours: float, segment_s: float, out: Path | None) -> int:
     """Process a recording of so many hours, made of ``video`` repeated, and print memory over time.
+
+    ``out`` is a Markdown file that gets the same text.
 
     Raises:
         OutputError: the recording cannot be made.
@@ -41,12 +44,15 @@ def bench_long(video: Path, hours: float, segment_s: float) -> int:
             megabytes = _resident_mb(child.pid)
             if found and megabytes is not None:
                 rows.append((time.monotonic() - began, megabytes, frames))
-        out = child.communicate()[0]
+        told = child.communicate()[0]
     if child.returncode != 0 or not rows:
         raise StageError(
-            f"the run on {video.name} repeated failed (exit code {child.returncode}).\n{out[-300:]}"
+            f"the run on {video.name} repeated failed (exit code {child.returncode}).\n{told[-300:]}"
         )
-    print(_markdown(rows), out.strip(), sep="\n")
+    text = f"{_markdown(rows)}\n\n{told.strip()}\n"
+    print(text)
+    if out is not None:
+        write_text(out, text, "the table")
     return 0
 
 

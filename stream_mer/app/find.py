@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from math import isfinite
 from pathlib import Path
 
 from rich.table import Table
@@ -54,9 +55,12 @@ def seconds(text: str) -> float:
     3723.5
     """
     total = 0.0
+    parts = text.split(":")
     try:
-        for part in text.split(":"):
+        for part in parts:
             total = 60 * total + float(part)
+        if not isfinite(total) or (len(parts) > 1 and "-" in text):
+            raise ValueError(text)
     except ValueError:
         raise ConfigError(
             f"{text} is no time of a recording.\nGive seconds, MM:SS or HH:MM:SS, or an ISO date."

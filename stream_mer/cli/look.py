@@ -32,5 +32,5 @@ def _bench(args: argparse.Namespace) -> int:
     from stream_mer.app.bench_long import bench_long
 
     if args.hours is not None:
-        return bench_long(args.videos[0], args.hours, args.segment)
+        return bench_long(args.videos[0], args.hours, args.segment, args.out)
     return bench(args.videos, args.out)

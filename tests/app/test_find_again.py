@@ -118,7 +118,7 @@ def test_retention_deletes_old_pictures_and_only_those(run: Path, found: list[Ev
     assert read_events(folder / "events.jsonl") == found
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1:x", "2026-99-99"])
+@pytest.mark.parametrize("text", ["", "abc", "1:x", "2026-99-99", "nan", "inf", "1:-5"])
 def test_times_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         moment(text)
