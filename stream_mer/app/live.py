@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,9 +13,9 @@ from stream_mer.app.camera import Camera
 from stream_mer.app.cameras import CameraConfig, Delivery, FleetConfig
 from stream_mer.app.dashboard import dashboard
 from stream_mer.app.fleet import Fleet, Place
-from stream_mer.app.logs import start_logging
+from stream_mer.app.logs import start_logging, teller
 from stream_mer.app.notice import give_notice
-from stream_mer.app.outputs import require_writable, say, set_aside_outputs
+from stream_mer.app.outputs import require_writable, set_aside_outputs
 from stream_mer.app.sources import open_source, require_apart
 from stream_mer.capture.redact import redact
 from stream_mer.config import Settings
@@ -66,36 +65,35 @@ def live(options: LiveOptions, settings: Settings) -> int:
     for flag, limit in (("--keep-days", options.keep_days), ("--keep-gb", options.keep_gb)):
         if limit is not None and (options.record is None or not limit > 0):
             raise ConfigError(f"{flag} {limit:g} needs --record DIR and a number above 0.")
-    give_notice()
-    if options.record is not None:
-        require_writable(options.record)
-        require_apart(open_source(options.source, paced=True).file, options.record)
-        set_aside_outputs(options.record)
-    if options.window:
-        require_display()
-    name = redact(options.source)
-    config = FleetConfig(
-        (CameraConfig(name, options.source, settings),),
-        settings,
-        options.web,
-        options.token,
-        options.record,
-        options.keep_days,
-        options.keep_gb,
-        options.keep_thumbnails,
-        Delivery(options.webhook, None, options.mqtt),
-    )
-    place = Place(options.record, own=False) if options.record is not None else None
-    handler = start_logging(options.log)
     with ExitStack() as stack:
-        stack.callback(logging.getLogger().removeHandler, handler)
-        fleet = Fleet(config, place, extra=lambda camera: _extra(options, settings, camera), say=say)
+        stack.callback(logging.getLogger().removeHandler, start_logging(options.log))
+        tell = teller(options.log)
+        give_notice(tell=tell)
+        if options.record is not None:
+            require_writable(options.record)
+            require_apart(open_source(options.source, paced=True).file, options.record)
+            set_aside_outputs(options.record)
+        if options.window:
+            require_display()
+        name = redact(options.source)
+        config = FleetConfig(
+            (CameraConfig(name, options.source, settings),),
+            settings,
+            options.web,
+            options.token,
+            options.record,
+            options.keep_days,
+            options.keep_gb,
+            options.keep_thumbnails,
+            Delivery(options.webhook, None, options.mqtt),
+        )
+        place = Place(options.record, own=False) if options.record is not None else None
+        fleet = Fleet(config, place, extra=lambda camera: _extra(options, settings, camera, tell), say=tell)
         stack.callback(fleet.close)
         picked = fleet.networks.networks
-        say(f"super-resolution: {picked.super_resolver.name} ({picked.reason})")
+        tell(f"super-resolution: {picked.super_resolver.name} ({picked.reason})")
         if options.web is not None:
-            say(f"dashboard: {stack.enter_context(dashboard(options.web, options.token, fleet))}")
-            sys.stderr.flush()
+            tell(f"dashboard: {stack.enter_context(dashboard(options.web, options.token, fleet))}")
         fleet.attend()
         (camera,) = fleet.cameras
         summary = camera.run_once()
@@ -106,9 +104,11 @@ def live(options: LiveOptions, settings: Settings) -> int:
     return 0
 
 
-def _extra(options: LiveOptions, settings: Settings, camera: Camera) -> Sequence[SinkRecipe]:
+def _extra(
+    options: LiveOptions, settings: Settings, camera: Camera, tell: Callable[[str], None]
+) -> Sequence[SinkRecipe]:
     """The sinks that only a live run with somebody in front of it has."""
-    sinks = [SinkRecipe("progress", ProgressSink)]
+    sinks = [SinkRecipe("progress", ProgressSink)] if options.log == "text" else []
     if options.window:
         look = DrawSettings(threshold=camera.threshold, redact=settings.redact)
         by_hand = _Switch()
@@ -125,7 +125,7 @@ def _extra(options: LiveOptions, settings: Settings, camera: Camera) -> Sequence
         sinks.append(
             SinkRecipe(
                 "window",
-                lambda info: _Window(info.name, look, options.record or Path("."), camera, by_hand),
+                lambda info: _Window(info.name, look, options.record or Path("."), camera, by_hand, tell),
                 main=True,
             )
         )
@@ -153,9 +153,15 @@ class _Window:
     """The preview window; 'q' in it stops the run, also while the camera is away."""
 
     def __init__(
-        self, title: str, look: DrawSettings, snapshots: Path, camera: Camera, by_hand: _Switch
+        self,
+        title: str,
+        look: DrawSettings,
+        snapshots: Path,
+        camera: Camera,
+        by_hand: _Switch,
+        tell: Callable[[str], None],
     ) -> None:
-        self._index = 0
+        self._index, self._tell = 0, tell
         self._camera = camera
         self._delays = StageTimes()
         self._preview = PreviewWindow(
@@ -185,7 +191,7 @@ class _Window:
     def close(self, summary: RunSummary | None) -> None:
         self._preview.close(summary)
         if p := self._delays.percentiles():
-            say("camera to screen: " + ", ".join(f"{name[:-3]} {ms:.0f} ms" for name, ms in p.items()))
+            self._tell("camera to screen: " + ", ".join(f"{name[:-3]} {ms:.0f} ms" for name, ms in p.items()))
             self._delays = StageTimes()
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 
+from stream_mer.app.outputs import say
 from stream_mer.capture.redact import redact
 
 KINDS = ("text", "json")
@@ -50,3 +52,12 @@ def start_logging(kind: str = "text", level: int = logging.INFO) -> logging.Hand
     logging.getLogger().addHandler(handler)
     logging.getLogger("stream_mer").setLevel(level)
     return handler
+
+
+def teller(kind: str) -> Callable[[str], None]:
+    """How a run with such a log says what is no result: as a plain line, or, for machines, as an entry.
+
+    Args:
+        kind: one of ``KINDS``; ``start_logging`` has been called with it.
+    """
+    return logging.getLogger("stream_mer.run").info if kind == "json" else say

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from platformdirs import user_state_path
+
+from stream_mer.app.outputs import say
 
 TEXT = """\
 Notice: inferring emotions at work or in education is prohibited in the EU (AI Act, Art. 5(1)(f)),
@@ -15,17 +17,18 @@ VERSION = "notice-1"
 """Grows when the text changes in substance; it is then shown again."""
 
 
-def give_notice(folder: Path | None = None) -> bool:
-    """Print the notice unless this user has seen it; True if it was printed.
+def give_notice(folder: Path | None = None, tell: Callable[[str], None] = say) -> bool:
+    """Give the notice unless this user has seen it; True if it was given.
 
     Args:
         folder: where that is remembered; the user's state folder if None. If it cannot be written,
             the notice comes every time.
+        tell: says it.
     """
     mark = (folder or user_state_path("stream_mer")) / VERSION
     if mark.exists():
         return False
-    print(TEXT, file=sys.stderr)
+    tell(TEXT)
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()

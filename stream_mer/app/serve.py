@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ from time import monotonic
 from stream_mer.app.cameras import load_cameras
 from stream_mer.app.dashboard import dashboard
 from stream_mer.app.fleet import Fleet, Place
-from stream_mer.app.logs import start_logging
+from stream_mer.app.logs import start_logging, teller
 from stream_mer.app.notice import give_notice
-from stream_mer.app.outputs import require_writable, say
+from stream_mer.app.outputs import require_writable
 from stream_mer.app.systemd import Systemd
 from stream_mer.capture.redact import redact
 from stream_mer.pipeline.presses import Presses, counted_presses
@@ -46,22 +45,23 @@ def serve(options: ServeOptions) -> int:
     if options.check:
         print(f"{options.config}: {len(config.cameras)} cameras, nothing wrong")
         return 0
-    give_notice()
     handler = start_logging(options.log)
+    tell = teller(options.log)
     systemd = Systemd()
     try:
+        give_notice(tell=tell)
         with ExitStack() as stack:
             presses = stack.enter_context(counted_presses())
             place = None
             if config.record is not None:
                 require_writable(config.record)
                 place = Place(config.record)
-            fleet = Fleet(config, place, say=say)
+            fleet = Fleet(config, place, say=tell)
             stack.callback(fleet.close)
             if config.web is not None:
                 url = stack.enter_context(dashboard(config.web, config.web_token, fleet))
                 # A service's messages end up in logs that others read; its token is known from the file.
-                print(f"dashboard: {redact(url)}", file=sys.stderr, flush=True)
+                tell(f"dashboard: {redact(url)}")
             fleet.start()
             systemd.ready(_status(fleet))
             _attend(fleet, systemd, presses, options.seconds)

@@ -63,7 +63,9 @@ class Service:
     def url(self) -> str:
         def printed() -> str | None:
             assert self.process.poll() is None, self.said
-            return next((m[1] for line in self.said if (m := re.match(r"dashboard: (\S+)", line))), None)
+            return next(
+                (m[1] for line in self.said if (m := re.search(r'"dashboard: ([^"\s]+)', line))), None
+            )
 
         return until(printed)
 
@@ -142,6 +144,8 @@ def test_a_failing_camera_disturbs_nobody_and_everything_is_counted(
     assert SECRET not in "".join(service.said) + out
     assert any('"level": "error"' in line and "gone" in line for line in service.said)
     assert "Art. 5(1)(f)" in "".join(service.said)
+    plain = [line for line in service.said if line.strip() and not line.startswith("{")]
+    assert plain in ([], plain[-1:]), "a log for machines; only an end by a signal is said as always"
     assert (tmp_path / "state" / "stream_mer").is_dir(), "the notice is remembered"
 
 
