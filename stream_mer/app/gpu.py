@@ -16,7 +16,7 @@ from stream_mer.errors import DeviceError, EngineError
 from stream_mer.pipeline.presses import counted_presses
 from stream_mer.protocols import Engine
 from stream_mer.runtime.fallback import FallbackEngine
-from stream_mer.runtime.gpu_device import GpuDevice, load_cuda
+from stream_mer.runtime.gpu_device import find_gpu, load_cuda
 from stream_mer.runtime.open import GPU_BACKENDS, open_engine
 from stream_mer.runtime.parity import Verdict, compare_engines
 from stream_mer.runtime.plan_build import ProgressReport
@@ -68,18 +68,16 @@ def pick_on_gpu(
     """
     backend = gpu_backend(settings)
     library = load_library(backend)
-    device = GpuDevice(load_cuda())
-    name, capability, label = device.name, device.capability, device.label
-    device.close()
+    facts = find_gpu(load_cuda())
     chosen = _best(super_resolvers, settings.engine, quality)
     cache, crops = PlanCache(), list[Crops]()
-    wishes = [chosen_wish(one, backend, capability, cache) for one in (chosen, classifier)]
+    wishes = [chosen_wish(one, backend, facts.capability, cache) for one in (chosen, classifier)]
     changes, openers = list[str](), list[Callable[[], Engine]]()
     for wish in wishes:
         with interruptible(say_progress(wish)) as report:
-            page = ensure_plan(wish, cache, library=library, capability=capability, progress=report)
+            page = ensure_plan(wish, cache, library=library, capability=facts.capability, progress=report)
         failure = ""
-        if page.verdict_on(label) is None:
+        if page.verdict_on(facts.label) is None:
             crops = crops or [gate_crops()]
             try:
                 gate_plan(wish, cache, judge_for(wish.manifest, crops[0]))
@@ -88,7 +86,9 @@ def pick_on_gpu(
         openers.append(_opener(wish, cache, settings, changes.append, failure))
     sr, clf = openers
     precision = wishes[0].request.precision
-    reason = f"{chosen.name} with {backend} {precision} on {name}: the best, a GPU is fast enough for it"
+    reason = (
+        f"{chosen.name} with {backend} {precision} on {facts.name}: the best, a GPU is fast enough for it"
+    )
     return GpuChoice(chosen, reason, (backend, precision), sr, clf, lambda: tuple(dict.fromkeys(changes)))
 
 

@@ -14,7 +14,7 @@ from stream_mer.app.crops import Crops
 from stream_mer.app.gpu import interruptible, judge_for
 from stream_mer.app.portraits import crops_with
 from stream_mer.errors import EngineError
-from stream_mer.runtime.gpu_device import GpuDevice, load_cuda
+from stream_mer.runtime.gpu_device import find_gpu, load_cuda
 from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.open import GPU_BACKENDS
 from stream_mer.runtime.plan_build import PROFILES, PlanRequest
@@ -127,7 +127,7 @@ def verify(wanted: Sequence[PlanWish], folder: Path | None, *, asked: bool, face
             continue
         cache.read(page)
         try:
-            GpuDevice(load_cuda()).close()
+            find_gpu(load_cuda())
         except EngineError as error:
             if asked:
                 raise

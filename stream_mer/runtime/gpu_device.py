@@ -60,6 +60,43 @@ def cuda_errors(cuda: Any, doing: str) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class GpuFacts:
+    """What a GPU is, e.g. ``NVIDIA H100 PCIe`` and ``sm90``."""
+
+    name: str
+    capability: str
+
+    @property
+    def label(self) -> str:
+        """Name and compute capability."""
+        return f"{self.name} {self.capability}"
+
+
+def find_gpu(cuda: Any, index: int = 0) -> GpuFacts:
+    """Ask what a GPU is, without its context.
+
+    PyCUDA leaves a primary context that it lets go of current in the thread (``context::detach`` pushes it
+    and relies on a pop that only other contexts get). A builder that ran there next would find a context
+    that is no more; so nobody retains one just to ask.
+
+    Args:
+        cuda: PyCUDA's driver module.
+        index: which GPU.
+
+    Raises:
+        DeviceError: no driver, no such GPU, or it is broken.
+    """
+    with cuda_errors(cuda, f"GPU {index} was looked for"):
+        cuda.init()
+        count = cuda.Device.count()
+        if index >= count:
+            raise DeviceError(f"no GPU {index}: {count} found\nuse --device cpu")
+        device = cuda.Device(index)
+        major, minor = device.compute_capability()
+        return GpuFacts(str(device.name()), f"sm{major}{minor}")
+
+
 class GpuDevice:
     """The primary context of one GPU.
 
@@ -74,21 +111,10 @@ class GpuDevice:
     def __init__(self, cuda: Any, index: int = 0) -> None:
         self.cuda = cuda
         self._owner = threading.get_ident()
+        facts = find_gpu(cuda, index)
+        self.name, self.capability, self.label = facts.name, facts.capability, facts.label
         with cuda_errors(cuda, f"GPU {index} was opened"):
-            cuda.init()
-            count = cuda.Device.count()
-            if index >= count:
-                raise DeviceError(f"no GPU {index}: {count} found\nuse --device cpu")
-            device = cuda.Device(index)
-            self.name = str(device.name())
-            major, minor = device.compute_capability()
-            self.capability = f"sm{major}{minor}"
-            self._context: Any = device.retain_primary_context()
-
-    @property
-    def label(self) -> str:
-        """Name and compute capability."""
-        return f"{self.name} {self.capability}"
+            self._context: Any = cuda.Device(index).retain_primary_context()
 
     @contextmanager
     def active(self) -> Iterator[None]:

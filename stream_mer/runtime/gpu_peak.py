@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from stream_mer.runtime.gpu_device import GpuDevice
+from stream_mer.runtime.gpu_device import find_gpu
 from stream_mer.runtime.plan_build import PlanRequest, build_plan
 from stream_mer.runtime.plans import PlanWish, page_for
 from stream_mer.runtime.schema import Manifest, TensorSpec, Training
@@ -53,9 +53,7 @@ def gpu_gflops(
     manifest = Manifest("matrix-product", "super-resolution", "1", seed, (peak,), made_here, sha256=digest)
     request = PlanRequest(precision, profiles=((1, 1, 1),))
     built = build_plan(gpu.library, network, seed, request)
-    device = GpuDevice(gpu.cuda)
-    capability = device.capability
-    device.close()
+    capability = find_gpu(gpu.cuda).capability
     page = page_for(PlanWish(manifest, gpu.library.backend, request), gpu.library, network, capability)
     best = float("inf")
     with closing(TrtEngine(manifest, built.plan, page, gpu)) as engine:

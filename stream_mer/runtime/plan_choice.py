@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from stream_mer.errors import EngineError
-from stream_mer.runtime.gpu_device import GpuDevice, load_cuda
+from stream_mer.runtime.gpu_device import find_gpu, load_cuda
 from stream_mer.runtime.open import Way
 from stream_mer.runtime.plan_build import TARGETS
 from stream_mer.runtime.plan_cache import PORTABLE, PlanCache, PlanManifest
@@ -72,12 +72,9 @@ def gpu_ways(manifest: Manifest, cache: PlanCache | None = None) -> tuple[Way, .
 def gpu_here() -> str:
     """This machine's GPU with its compute capability, or nothing where none can be used."""
     try:
-        device = GpuDevice(load_cuda())
+        return find_gpu(load_cuda()).label
     except EngineError:
         return ""
-    label = device.label
-    device.close()
-    return label
 
 
 def _version_here(backend: str) -> str:

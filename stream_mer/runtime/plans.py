@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from stream_mer.errors import EngineError
 from stream_mer.protocols import Engine
-from stream_mer.runtime.gpu_device import GpuDevice, load_cuda
+from stream_mer.runtime.gpu_device import find_gpu, load_cuda
 from stream_mer.runtime.gpu_graphs import load_graphs
 from stream_mer.runtime.int8 import load_int8, read_int8
 from stream_mer.runtime.manifest import read_network
@@ -121,7 +121,7 @@ def page_for(wish: PlanWish, library: Library, typed: bytes, capability: str | N
     elif library.rtx:
         capability = PORTABLE
     elif capability is None:
-        capability = GpuDevice(load_cuda()).capability
+        capability = find_gpu(load_cuda()).capability
     return PlanManifest(
         engine=wish.manifest.name,
         network_sha256=wish.manifest.sha256,
@@ -205,9 +205,8 @@ def open_plan(wish: PlanWish, cache: PlanCache, gpu: Gpu | None = None, *, trust
         EngineError: libraries, GPU or plan are missing, do not fit, or did not pass the gate.
     """
     gpu = load_gpu(wish.backend) if gpu is None else gpu
-    device = GpuDevice(gpu.cuda)
-    capability, here = device.capability, device.label
-    device.close()
+    facts = find_gpu(gpu.cuda)
+    capability, here = facts.capability, facts.label
     typed = typed_for(wish.manifest, wish.request.precision)
     wanted = page_for(wish, gpu.library, typed, capability)
     page = cache.find(wanted)

@@ -18,7 +18,7 @@ from conftest import skip_or_fail
 from stream_mer.app.crops import Crops, gate_crops
 from stream_mer.app.gpu import judge_for
 from stream_mer.errors import EngineError
-from stream_mer.runtime.gpu_device import GpuDevice
+from stream_mer.runtime.gpu_device import GpuDevice, find_gpu
 from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
 from stream_mer.runtime.open import GPU_BACKENDS
@@ -49,7 +49,7 @@ def gpu_of(backend: str) -> Gpu:
         skip_or_fail("gpu", f"{backend} is not installed")
     try:
         gpu = load_gpu(backend)  # as the product loads them: only TensorRT is recorded by us
-        GpuDevice(gpu.cuda).close()
+        find_gpu(gpu.cuda)
     except EngineError as error:
         skip_or_fail("gpu", str(error).splitlines()[0])
     return gpu
@@ -69,9 +69,7 @@ def crops() -> Crops:
 def case(request: pytest.FixtureRequest, cache: PlanCache) -> Iterator[tuple[TrtEngine, Manifest, object]]:
     backend, manifest, precision = request.param
     gpu = gpu_of(backend)
-    device = GpuDevice(gpu.cuda)
-    capability = device.capability
-    device.close()
+    capability = find_gpu(gpu.cuda).capability
     if precision == "fp8" and capability in WITHOUT_FP8:
         pytest.skip(f"{capability} has no fp8")
     wish = wish_for(manifest, backend, precision)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_gpu import World, fake_cuda
+from fake_gpu import World, fake_cuda, fake_gpu
 from tiny_networks import install, pictures, super_resolver
 
 from stream_mer.app import gpu as gpu_runs
@@ -23,7 +23,7 @@ from stream_mer.runtime.plan_build import BuiltPlan
 from stream_mer.runtime.plan_cache import PlanCache, PlanManifest, rebuild_hint
 from stream_mer.runtime.plan_choice import chosen_wish, gpu_ways
 from stream_mer.runtime.plan_lock import reserved
-from stream_mer.runtime.plans import PlanWish, ensure_plan, page_for, typed_for, wish_for
+from stream_mer.runtime.plans import PlanWish, ensure_plan, open_plan, page_for, typed_for, wish_for
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.trt_library import Library, load_library
 
@@ -180,7 +180,21 @@ def test_a_gpu_without_memory_for_the_check_leaves_the_run_to_the_processor(
     assert engine.run(pictures(2))[0].dtype == np.uint8
     (told,) = choice.changes()
     assert told.startswith("tiny: the GPU is out of memory while engine tiny was opened; going on with")
+    assert world.calls["retain"] == 0  # PyCUDA would leave it current where TensorRT builds next
     engine.close()
+
+
+def test_a_gpu_is_asked_what_it_is_without_its_context(
+    manifest: Manifest, cache: PlanCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(manifest, manifest.path.read_bytes())
+    gpu = fake_gpu(world)
+    monkeypatch.setattr(plans, "load_cuda", lambda: gpu.cuda)
+    wish = wish_for(manifest, "tensorrt")
+    assert page_for(wish, gpu.library, b"network").capability == "sm89"
+    with pytest.raises(EngineError, match="no tensorrt plan"):
+        open_plan(wish, cache, gpu)
+    assert world.calls["retain"] == 0
 
 
 class TestVerify:
