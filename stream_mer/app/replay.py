@@ -36,12 +36,13 @@ class Recorded:
     video: Path
 
     @classmethod
-    def at(cls, folder: Path, video: Path | None = None) -> Recorded:
+    def at(cls, folder: Path, video: Path | None = None, assets: Path | None = None) -> Recorded:
         """The run in this folder.
 
         Args:
             folder: holds ``run.json``.
             video: where the recording lies now, if it was moved.
+            assets: folder with the detector's model files; ``run.json`` keeps no paths of this kind.
 
         Raises:
             ConfigError: no finished run of a recording there, or the video is not the one it judged.
@@ -56,7 +57,7 @@ class Recorded:
                 f"{video} is not the video this run judged (its sha256 differs).\n"
                 "Give the unchanged recording with --video."
             )
-        return cls(folder, summary, settings_of_run(summary.settings), video)
+        return cls(folder, summary, replace(settings_of_run(summary.settings), assets=assets), video)
 
     def networks(self) -> Networks:
         """The same networks, run the same way.
@@ -88,7 +89,7 @@ def settings_of_run(record: dict[str, object]) -> Settings:
     return Settings(**{**plain, "far": None})  # the threshold it resolved to is there
 
 
-def replay(event_id: str, run_dir: Path, video: Path | None) -> int:
+def replay(event_id: str, run_dir: Path, video: Path | None, assets: Path | None) -> int:
     """Find an event by (the beginning of) its id, judge its segment again up to it, and print both.
 
     Returns:
@@ -98,8 +99,9 @@ def replay(event_id: str, run_dir: Path, video: Path | None) -> int:
         ConfigError: no such event.
     """
     folder, event = find_event(event_id, run_dir)
-    run = Recorded.at(folder, video)
-    found = judge_again(run, event, run.networks(), DetectorFactory(run.settings, AssetStore()))
+    run = Recorded.at(folder, video, assets)
+    detectors = DetectorFactory(run.settings, AssetStore(assets))
+    found = judge_again(run, event, run.networks(), detectors)
     best = max(found, key=lambda e: _overlap(e, event), default=None)
     print(f"recorded  {_words(event)}")
     if best is None or _overlap(best, event) <= 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -27,6 +26,7 @@ from stream_mer.pipeline.plan import SinkRecipe
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.sinks.event_log import read_events
 from stream_mer.sinks.event_table import find_logs
+from stream_mer.sinks.rejected import read_rejections
 from stream_mer.sinks.report import Chapter, page
 from stream_mer.sinks.report_pictures import FaceTriple
 from stream_mer.sinks.summary import read_summary, write_text
@@ -39,7 +39,9 @@ AROUND_NS = 300_000_000
 """Crops are kept this long before and after an event."""
 
 
-def report(run_dir: Path, out: Path | None, *, faces: bool, paths: bool, most: int) -> int:
+def report(
+    run_dir: Path, out: Path | None, *, faces: bool, paths: bool, most: int, assets: Path | None = None
+) -> int:
     """Write the page; prints where it is.
 
     Args:
@@ -48,11 +50,14 @@ def report(run_dir: Path, out: Path | None, *, faces: bool, paths: bool, most: i
         faces: with pictures, taken from the recordings again; never of runs with ``--redact``.
         paths: say where the recordings lie.
         most: pictures of so many events at most, the most probable ones.
+        assets: folder with the detector's model files.
 
     Raises:
-        ConfigError: no run there.
+        ConfigError: no run there, or ``most`` is negative.
         OutputError: the page cannot be written.
     """
+    if most < 0:
+        raise ConfigError(f"--most {most} is not possible.\nGive a number of events, 0 for none.")
     chapters, runs = [], []
     for camera, log in find_logs([run_dir]):
         chapter = _chapter(camera, log.parent, paths)
@@ -65,7 +70,7 @@ def report(run_dir: Path, out: Path | None, *, faces: bool, paths: bool, most: i
     for chapter, folder in runs:
         wanted = [event for c, _, event in chosen if c is chapter]
         try:
-            chapter.pictures = pictures(folder, wanted)
+            chapter.pictures = pictures(folder, wanted, assets)
             left = len(chapter.events) - len(chapter.pictures)
             chapter.why_bare = f"{left} events without pictures" if left else ""
         except (SourceError, EngineError, ConfigError) as error:
@@ -79,13 +84,12 @@ def report(run_dir: Path, out: Path | None, *, faces: bool, paths: bool, most: i
 
 def _chapter(camera: str, folder: Path, paths: bool) -> Chapter:
     summary = read_summary(folder / "run.json") if (folder / "run.json").exists() else None
-    log = folder / "rejected.jsonl"
-    rejected = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    rejected = read_rejections(folder / "rejected.jsonl")
     place = summary.source if summary is not None and paths else ""
     return Chapter(camera, read_events(folder / "events.jsonl"), summary, {}, rejected, place)
 
 
-def pictures(folder: Path, events: list[Event]) -> dict[str, FaceTriple]:
+def pictures(folder: Path, events: list[Event], assets: Path | None = None) -> dict[str, FaceTriple]:
     """Event id -> its face at onset, apex and offset, cut from the recording again.
 
     Raises:
@@ -96,8 +100,8 @@ def pictures(folder: Path, events: list[Event]) -> dict[str, FaceTriple]:
     summary: RunSummary = read_summary(folder / "run.json")
     if summary.settings.get("redact"):
         raise ConfigError("this run was made with --redact: its report shows no faces.")
-    run = Recorded.at(folder)
-    networks, detectors = run.networks(), DetectorFactory(run.settings, AssetStore(run.settings.assets))
+    run = Recorded.at(folder, assets=assets)
+    networks, detectors = run.networks(), DetectorFactory(run.settings, AssetStore(assets))
     index, _ = run.segments()
     found = {}
     bar = track(

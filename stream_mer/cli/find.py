@@ -38,6 +38,7 @@ def add(verbs: Verbs) -> None:
     report.add_argument(
         "--most", type=int, default=200, metavar="N", help="pictures of so many events at most"
     )
+    report.add_argument("--assets", type=Path, metavar="DIR", help="folder with the detector's model files")
 
     replay = add_verb(verbs, "replay", _replay, "judge an event's piece of video again and compare")
     replay.add_argument("event_id", metavar="EVENT_ID", help="or the beginning of it")
@@ -45,6 +46,7 @@ def add(verbs: Verbs) -> None:
         "--run", dest="folder", type=Path, required=True, metavar="DIR", help="a run, or a folder of runs"
     )
     replay.add_argument("--video", type=Path, help="where the recording lies now, if it was moved")
+    replay.add_argument("--assets", type=Path, metavar="DIR", help="folder with the detector's model files")
 
     forget = add_verb(verbs, "forget", _forget, "delete old pictures (overlay, evidence, report) of runs")
     forget.add_argument("run_dir", type=Path, metavar="DIR")
@@ -81,13 +83,20 @@ def _export(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     from stream_mer.app.report import report
 
-    return report(args.run_dir, args.out, faces=args.faces, paths=args.show_paths, most=args.most)
+    return report(
+        args.run_dir,
+        args.out,
+        faces=args.faces,
+        paths=args.show_paths,
+        most=args.most,
+        assets=args.assets,
+    )
 
 
 def _replay(args: argparse.Namespace) -> int:
     from stream_mer.app.replay import replay
 
-    return replay(args.event_id, args.folder, args.video)
+    return replay(args.event_id, args.folder, args.video, args.assets)
 
 
 def _forget(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from stream_mer.errors import OutputError
+from stream_mer.errors import ConfigError, OutputError
 from stream_mer.types import Rejection, Result, RunSummary
 
 
@@ -71,3 +71,34 @@ def rejection_line(rejection: Rejection) -> str:
     fields = asdict(rejection)
     fields["probability"] = round(rejection.probability, 4)
     return json.dumps(fields, ensure_ascii=False)
+
+
+def read_rejections(path: Path) -> list[dict[str, object]]:
+    """The lines of a log, in the order they were written; none if it is not there.
+
+    A torn last line (the program was killed while writing) is left out.
+
+    Raises:
+        ConfigError: it cannot be read, or a line before the last is damaged.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}\nCheck its rights.") from error
+    rows: list[dict[str, object]] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            float(row["apex_ns"]), row["track_id"], row["label"], row["probability"], row["reason"]
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(lines):  # no newline after it: it was being written
+                break
+            raise ConfigError(
+                f"{path}, line {number} is no rejected candidate: {error}\nmend or delete that line"
+            ) from error
+        rows.append(row)
+    return rows

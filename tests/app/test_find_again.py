@@ -15,6 +15,7 @@ from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
+from stream_mer.runtime.assets import AssetStore
 from stream_mer.sinks.event_log import read_events
 from stream_mer.types import Event
 
@@ -105,6 +106,20 @@ def test_the_report_shows_faces_only_if_it_may(run: Path, videos: Path, tmp_path
         assert "data:image" not in page.read_text()
     finally:
         summary.write_text(kept)
+
+
+def test_report_and_replay_take_the_model_files_from_the_folder_given(
+    run: Path, found: list[Event], assets_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A machine without network and without a cache has them nowhere else."""
+    monkeypatch.setattr(AssetStore, "_fetch", lambda _: pytest.fail("the network was asked"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    best = max(found, key=lambda event: event.probability)
+    assert main(["replay", best.id, "--run", str(run), "--assets", str(assets_dir)]) == 0
+    page = tmp_path / "report.html"
+    assert main(["report", str(run), "--out", str(page), "--most", "1", "--assets", str(assets_dir)]) == 0
+    assert page.read_text().count("data:image/jpeg") == 12
+    assert main(["report", str(run), "--most", "-1"]) == 2
 
 
 def test_retention_deletes_old_pictures_and_only_those(run: Path, found: list[Event]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sink_samples import event, rejection, result
 
-from stream_mer.errors import OutputError
-from stream_mer.sinks.rejected import RejectedLog
+from stream_mer.errors import ConfigError, OutputError
+from stream_mer.sinks.rejected import RejectedLog, read_rejections
 
 
 def test_each_rejection_is_a_line_and_events_are_none(tmp_path: Path) -> None:
@@ -41,3 +41,17 @@ def test_a_place_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"rejected\.jsonl"):
         RejectedLog(tmp_path / "file" / "rejected.jsonl")
+
+
+def test_a_line_torn_by_a_kill_is_left_out_and_damage_elsewhere_is_told(tmp_path: Path) -> None:
+    log = RejectedLog(tmp_path / "rejected.jsonl")
+    log.write(replace(result(1), rejected=(rejection(1000), rejection(2000, "light"))))
+    log.close(None)
+    whole = log.path.read_bytes()
+    for end in range(len(whole) // 2 + 5, len(whole) - 1):
+        log.path.write_bytes(whole[:end])
+        assert [row["reason"] for row in read_rejections(log.path)] == ["blink"]
+    log.path.write_bytes(b"[]\n" + whole)
+    with pytest.raises(ConfigError, match="line 1"):
+        read_rejections(log.path)
+    assert read_rejections(tmp_path / "missing.jsonl") == []
