@@ -34,7 +34,7 @@ def on_cluster(
     Args:
         work: a function the nodes can import.
         next_job: asked whenever a worker is idle.
-        report: called with 0 when a job ends; frames inside jobs are not reported.
+        report: called when a job ends, with the frames done for it.
         address: of the cluster, ``auto``, or ``local`` for one inside this process.
         workers: how many; one a CPU of the cluster if None.
 
@@ -90,11 +90,13 @@ class _Actor:
     def ready(self) -> None:
         """Answered once the cluster has found a place for this actor."""
 
-    def do(self, work: Work[object], job: object) -> str | Partial:
+    def do(self, work: Work[object], job: object) -> tuple[str | Partial, int]:
+        """The answer, and the number of frames done for it."""
+        frames: list[int] = []
         try:
-            return work(job, lambda _: None)
+            return work(job, frames.append), sum(frames)
         except StreamMerError as error:
-            return Partial("", error)
+            return Partial("", error), sum(frames)
 
 
 class _Crew:
@@ -154,8 +156,7 @@ def _spread(
             crew.welcome(ready)
             continue
         actor, job, tries = running.pop(ready)
-        report(0)
-        outcome, alive = _answer(ready, job, tries)
+        outcome, alive = _answer(ready, job, tries, report)
         if alive:
             crew.idle.append(actor)
         if outcome is None:
@@ -164,10 +165,12 @@ def _spread(
             yield outcome
 
 
-def _answer(ready: Any, job: Job, tries: int) -> tuple[Outcome[Job] | None, bool]:
+def _answer(ready: Any, job: Job, tries: int, report: Report) -> tuple[Outcome[Job] | None, bool]:
     """What became of a job, None if it is to be done again; and whether its actor lives."""
     try:
-        return Outcome.of(job, ray.get(ready)), True
+        answer, frames = ray.get(ready)
+        report(frames)
+        return Outcome.of(job, answer), True
     except RayTaskError as error:
         return Outcome(job, "", stage_failure("worker", error.cause)), True
     except RayError as error:  # the actor, its node or its answer is gone

@@ -85,7 +85,9 @@ def run(monkeypatch: pytest.MonkeyPatch, ray: ScriptedRay, jobs: list[Any], work
     """Job -> outcome."""
     deaths: list[Any] = []
 
-    def work(job: Any, _: Any) -> str:
+    def work(job: Any, report: Callable[[int], None]) -> str:
+        report(20)
+        report(5)
         if str(job).startswith("kills") and deaths.count(job) < int(job[-1]):
             deaths.append(job)
             raise Death
@@ -93,12 +95,13 @@ def run(monkeypatch: pytest.MonkeyPatch, ray: ScriptedRay, jobs: list[Any], work
             raise ValueError("unexpected")
         return f"did {job}"
 
-    left = iter(jobs)
+    left, frames = iter(jobs), list[int]()
     monkeypatch.setattr(cluster, "ray", ray)
     done: list[Outcome[Any]] = list(
-        cluster.on_cluster(work, lambda: next(left, None), lambda _: None, "auto", workers)
+        cluster.on_cluster(work, lambda: next(left, None), frames.append, "auto", workers)
     )
     assert len(done) == len(jobs)
+    assert sum(frames) == 25 * sum(outcome.failure is None for outcome in done)
     return {outcome.job: outcome for outcome in done}
 
 
