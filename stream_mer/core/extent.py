@@ -20,7 +20,9 @@ FOOT = 1.6
 """From apex to onset is this many times as far as from apex to the crossing. A raised cosine gives 1.77;
 fitted on clips of training people, whose other pulse shapes pull it down."""
 BASE_NS = 80_000_000
-"""Pictures this long before and after the longest possible event make the baseline."""
+"""Pictures this long before and after the supposed event make the baseline."""
+ROOM = 1.3
+"""The motion may be this many times as long as the classifier supposed; rest is looked for beyond that."""
 EARLIEST_NS = 40_000_000
 """An offset is moved forward by at most this: how late an event is reported stays bounded."""
 
@@ -41,16 +43,18 @@ class Extents:
 
     def refine(self, event: Event) -> Event:
         """The event with measured onset, apex and offset; as it is where they cannot be measured."""
-        reach = self.max_ns // 2 + 2 * BASE_NS
+        span = min(self.max_ns, round(ROOM * (event.offset_ns - event.onset_ns)))
+        reach = span // 2 + 2 * BASE_NS
         near = self.memory.around(event.track_id, event.apex_ns, reach, reach)
         times = np.array([g.pts_ns for g in near], np.float64)
-        measured = measure_extent(times, [g.grey for g in near], event.apex_ns, self.max_ns)
+        measured = measure_extent(times, [g.grey for g in near], event.apex_ns, span)
         if measured is None:
             return event
-        # Half the classifier's word, half the measurement. On 78 events in clips of training people (30 and
-        # 60 fps, test version) the mean IoU with the truth was .76 (windows alone), .75 (measured alone),
-        # .80 (mean of both), and IoU >= 0.5 was reached by .94, .89 and 1.0 of them. The network's own second
-        # output, 'extent', gave .74 and .94; with the measurement .79 and .99: not used.
+        # Half the classifier's word, half the measurement. On 113 events in clips of training people (30 to
+        # 200 fps, test version) the mean IoU with the truth was .73 (windows alone) and .76 (mean of both),
+        # and IoU >= 0.5 was missed by .06 and .02 of them; by .06 as well if the rest is looked for beyond
+        # the longest possible event instead, since what else moves meanwhile then counts as the event's.
+        # The network's own second output, 'extent', did not help: not used.
         onset = (measured[0] + event.onset_ns) // 2
         offset = (measured[2] + event.offset_ns) // 2
         excess = (offset - onset) - min(max(offset - onset, self.min_ns), self.max_ns)
@@ -70,7 +74,7 @@ def measure_extent(
         times_ns: ``(T,)`` rising times.
         pictures: ``T`` aligned grey faces of one shape.
         centre_ns: where the classifier saw it.
-        max_ns: longest event; the baseline is taken from beyond half of it on either side.
+        max_ns: longest the motion may be; the baseline is taken from beyond half of it on either side.
     """
     course = motion_course(times_ns, pictures, centre_ns, max_ns)
     if course is None:

@@ -1,10 +1,9 @@
-"""Trains the classifier on measured windows: balanced drawing, augmented flow, honest choice of epoch."""
+"""Trains the classifier on measured windows, with an honest choice of epoch."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stream_mer.training.clf_data import NONE
+from stream_mer.training.clf_draw import Drawer, Mix, augment, with_background
 from stream_mer.training.clf_judge import Judgement, Table, event_logit, judge
 from stream_mer.training.clf_net import CLASSES, FEATURES, WIDTHS, BothWays, EventNet, FlowFeatures
 
@@ -41,7 +41,9 @@ class ClassifierSettings:
     extent_weight: float = 0.3
     """Weight of the extents' error beside the classes' cross entropy."""
     mining_epochs: int = 3
-    """Real negatives are scored every so many epochs; the hardest are then drawn as often as the rest."""
+    """Negatives are scored every so many epochs; the hardest are then drawn as often as the rest."""
+    mixed: float = 0.0
+    """Share of the clips' windows to which the motion of a real face without an event is added."""
     features: tuple[str, ...] = FEATURES
     widths: tuple[int, int, int] = WIDTHS
     """Channels of the three convolution layers."""
@@ -50,96 +52,10 @@ class ClassifierSettings:
         for name in ("features", "widths"):  # TOML has lists only
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
-
-TURNED = (1, 0, 2, 4, 3, 5, 7, 6, 8, 10, 9)
-"""Where each raw channel comes from when time is turned round; pre->post then changes its sign, too."""
-
-
-def augment(raw: Tensor, extent: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Vary a batch of raw flow ``(N, 11, 32, 32)`` in ways that keep its label.
-
-    Mirror left and right (u changes sign), turn time round (before and after change places; so do the
-    ends of the ``(N, 3)`` extents), a gain, a shift by at most one cell, and noise where the flow is not
-    to be trusted.
-    """
-    n = len(raw)
-    chance = torch.rand((n, 4), generator=generator)
-    mirror = chance[:, 0, None, None, None] < 0.5
-    sign = torch.ones(11)
-    sign[:3] = -1
-    raw = torch.where(mirror, raw.flip(-1) * sign.view(1, -1, 1, 1), raw)
-    turn = chance[:, 1] < 0.5
-    sign = torch.ones(11)
-    sign[[2, 5]] = -1
-    raw = torch.where(turn[:, None, None, None], raw[:, TURNED] * sign.view(1, -1, 1, 1), raw)
-    extent = torch.where(turn[:, None], -extent.flip(1), extent)
-    gain = torch.exp(0.2 * torch.randn((n, 1, 1, 1), generator=generator))
-    level = 0.06 * chance[:, 2, None, None, None] ** 2
-    noise = F.avg_pool2d(torch.randn((n, 6, 34, 34), generator=generator), 3, 1) * 2.0
-    doubt = 1.3 - raw[:, [9, 10, 9, 9, 10, 9]]
-    raw = torch.cat([raw[:, :6] * gain + noise * level * doubt, raw[:, 6:]], 1)
-    dx, dy = (int(torch.randint(-1, 2, (1,), generator=generator)) for _ in range(2))
-    padded = F.pad(raw, (1, 1, 1, 1), mode="replicate")
-    return padded[..., 1 + dy : 33 + dy, 1 + dx : 33 + dx], extent
-
-
-class Drawer:
-    """Draws balanced batches: positives evenly over classes, negatives evenly over their kinds.
-
-    Inside a class or kind, clips are drawn evenly, so that a long video does not drown the others.
-    """
-
-    def __init__(self, table: Table, settings: ClassifierSettings) -> None:
-        self.settings = settings
-        rows = np.flatnonzero(table["part"] == "train")
-        target, kind, real = table["target"][rows], table["kind"][rows], table["real"][rows].astype(bool)
-        self.positive = [rows[target == c] for c in range(NONE)]
-        negative = target == NONE
-        self.negative = {
-            flag: [
-                rows[negative & (real == flag) & (kind == k)]
-                for k in np.unique(kind[negative & (real == flag)])
-            ]
-            for flag in (False, True)
-        }
-        self.positives = int((~negative).sum())
-        self.hard: NDArray[np.intp] = rows[:0]
-
     @property
-    def real_negatives(self) -> NDArray[np.intp]:
-        """Rows of real video in which nothing was injected."""
-        return np.concatenate([*self.negative[True], self.hard[:0]])
-
-    def mine(self, scores: NDArray[np.float64], share: float = 0.05) -> None:
-        """From now on half of the real negatives come from the ``share`` with the highest scores.
-
-        Args:
-            scores: one for each of ``real_negatives``, how much it looks like an event.
-            share: part that counts as hard.
-        """
-        rows = self.real_negatives
-        self.hard = rows[np.argsort(-scores, kind="stable")[: max(1, round(share * len(rows)))]]
-
-    def epoch(self, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-        """Row numbers of one epoch's batches."""
-        s = self.settings
-        count = round(s.batch / (1 + s.negatives_per_positive))
-        real = round((s.batch - count) * s.real_share) if self.negative[True] else 0
-        for _ in range(max(1, round(1.5 * self.positives / count))):
-            picks = [self._even(self.positive, count, rng)]
-            picks.append(self._even(self.negative[False], s.batch - count - real, rng))
-            if real:
-                hard = real // 2 if len(self.hard) else 0
-                picks.append(self._even(self.negative[True], real - hard, rng))
-                picks.append(rng.choice(self.hard, hard) if hard else self.hard[:0])
-            yield np.concatenate(picks)
-
-    @staticmethod
-    def _even(groups: list[NDArray[np.intp]], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-        groups = [g for g in groups if len(g)]
-        share = np.sqrt([len(g) for g in groups])  # between even and proportional
-        which = rng.choice(len(groups), count, p=share / share.sum())
-        return np.array([rng.choice(groups[w]) for w in which], np.intp)
+    def mix(self) -> Mix:
+        """What a batch is made of."""
+        return Mix(self.batch, self.negatives_per_positive, self.real_share)
 
 
 def outputs_of(
@@ -201,7 +117,7 @@ def train(
     columns = torch.tensor([FEATURES.index(name) for name in settings.features])
     net, features = EventNet(len(columns), settings.dropout, settings.widths), FlowFeatures()
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    drawer = Drawer(table, settings)
+    drawer = Drawer(table, settings.mix)
     raw_of, extents = table["raw"], extents_of(table)
     first = next(drawer.epoch(np.random.default_rng(0)))
     many = np.concatenate([first, next(drawer.epoch(np.random.default_rng(1)))])
@@ -229,14 +145,18 @@ def train(
         generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
         torch.manual_seed(settings.seed * 1000 + epoch)  # dropout
         if epoch and epoch % settings.mining_epochs == 0:
-            rows = drawer.real_negatives
-            drawer.mine(event_logit(scores_of(net, raw_of[rows], columns)))
+            for flag, rows in drawer.minable.items():
+                drawer.mine(flag, event_logit(scores_of(net, raw_of[rows], columns)))
         net.train()
         losses = []
+        rng = np.random.default_rng((settings.seed, epoch, 1))
         for rows in drawer.epoch(np.random.default_rng((settings.seed, epoch))):
-            raw, extent = augment(
-                torch.from_numpy(raw_of[rows].astype(np.float32)), torch.from_numpy(extents[rows]), generator
-            )
+            seen = torch.from_numpy(raw_of[rows].astype(np.float32))
+            if settings.mixed and drawer.negative[True]:
+                chosen = ~table["real"][rows].astype(bool) & (rng.random(len(rows)) < settings.mixed)
+                under = raw_of[drawer.backgrounds(int(chosen.sum()), rng)].astype(np.float32)
+                seen[chosen] = with_background(seen[chosen], torch.from_numpy(under))
+            raw, extent = augment(seen, torch.from_numpy(extents[rows]), generator)
             target = torch.from_numpy(table["target"][rows].astype(np.int64))
             x = features(raw)[:, columns].to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):

@@ -78,25 +78,37 @@ def event(onset_ms: int, offset_ms: int) -> Event:
     )
 
 
-@pytest.mark.parametrize(("onset", "offset"), [(410, 590), (450, 550)])
-def test_refining_brings_a_wrong_guess_nearer_and_stays_in_the_band(onset: int, offset: int) -> None:
-    times, pictures, _ = film(60, onset, offset)
+def refined(times: np.ndarray, pictures: list[np.ndarray], guess: Event) -> Event:
+    """What becomes of a guess when these pictures are remembered."""
     memory = FaceMemory()
-    extents = Extents(memory, 40 * MS, 200 * MS)
     track = FaceTrack(1, 0, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
     for t, picture in zip(times, pictures, strict=True):
         big = np.repeat(np.repeat(np.clip(picture, 0, 255).astype(np.uint8), 2, 0), 2, 1)
         rgb = np.repeat(big[:, :, None], 3, 2)
         memory.push([FaceCrop(track, 0, round(t), 0, rgb[:32, :32].copy(), rgb)], (128, 128), round(t))
+    return Extents(memory, 40 * MS, 200 * MS).refine(guess)
+
+
+def test_what_moves_soon_after_a_short_event_does_not_lengthen_it() -> None:
+    times, pictures, _ = film(200, 475, 525)
+    swell = np.clip((times / MS - 560) / 60, 0, 1) - np.clip((times / MS - 380) / 60, 0, 1) + 1
+    moved = [p + 0.8 * w * CHANGE for p, w in zip(pictures, swell, strict=True)]
+    found = refined(times, moved, event(465, 535))
+    assert interval_iou((found.onset_ns, found.offset_ns), (475 * MS, 525 * MS)) >= 0.6
+
+
+@pytest.mark.parametrize(("onset", "offset"), [(410, 590), (450, 550)])
+def test_refining_brings_a_wrong_guess_nearer_and_stays_in_the_band(onset: int, offset: int) -> None:
+    times, pictures, _ = film(60, onset, offset)
     guess = event(460, 530) if offset - onset > 120 else event(410, 590)
-    refined = extents.refine(guess)
+    found = refined(times, pictures, guess)
     truth = (onset * MS, offset * MS)
     before = interval_iou((guess.onset_ns, guess.offset_ns), truth)
-    after = interval_iou((refined.onset_ns, refined.offset_ns), truth)
+    after = interval_iou((found.onset_ns, found.offset_ns), truth)
     assert after > before + 0.1
-    assert refined.offset_ns >= guess.offset_ns - EARLIEST_NS
-    assert 40 * MS <= refined.offset_ns - refined.onset_ns <= 200 * MS
-    assert refined.onset_ns <= refined.apex_ns < refined.offset_ns
+    assert found.offset_ns >= guess.offset_ns - EARLIEST_NS
+    assert 40 * MS <= found.offset_ns - found.onset_ns <= 200 * MS
+    assert found.onset_ns <= found.apex_ns < found.offset_ns
 
 
 def test_an_event_of_an_unknown_track_stays_as_it_is() -> None:

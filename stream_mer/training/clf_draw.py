@@ -1,0 +1,133 @@
+"""Draws the classifier's batches: balanced over classes and kinds, the hardest more often, and varied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from stream_mer.training.clf_data import NONE
+from stream_mer.training.clf_judge import Table
+
+TURNED = (1, 0, 2, 4, 3, 5, 7, 6, 8, 10, 9)
+"""Where each raw channel comes from when time is turned round; pre->post then changes its sign, too."""
+
+
+def augment(raw: Tensor, extent: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Vary a batch of raw flow ``(N, 11, 32, 32)`` in ways that keep its label.
+
+    Mirror left and right (u changes sign), turn time round (before and after change places; so do the
+    ends of the ``(N, 3)`` extents), a gain, a shift by at most one cell, and noise where the flow is not
+    to be trusted.
+    """
+    n = len(raw)
+    chance = torch.rand((n, 4), generator=generator)
+    mirror = chance[:, 0, None, None, None] < 0.5
+    sign = torch.ones(11)
+    sign[:3] = -1
+    raw = torch.where(mirror, raw.flip(-1) * sign.view(1, -1, 1, 1), raw)
+    turn = chance[:, 1] < 0.5
+    sign = torch.ones(11)
+    sign[[2, 5]] = -1
+    raw = torch.where(turn[:, None, None, None], raw[:, TURNED] * sign.view(1, -1, 1, 1), raw)
+    extent = torch.where(turn[:, None], -extent.flip(1), extent)
+    gain = torch.exp(0.2 * torch.randn((n, 1, 1, 1), generator=generator))
+    level = 0.06 * chance[:, 2, None, None, None] ** 2
+    noise = F.avg_pool2d(torch.randn((n, 6, 34, 34), generator=generator), 3, 1) * 2.0
+    doubt = 1.3 - raw[:, [9, 10, 9, 9, 10, 9]]
+    raw = torch.cat([raw[:, :6] * gain + noise * level * doubt, raw[:, 6:]], 1)
+    dx, dy = (int(torch.randint(-1, 2, (1,), generator=generator)) for _ in range(2))
+    padded = F.pad(raw, (1, 1, 1, 1), mode="replicate")
+    return padded[..., 1 + dy : 33 + dy, 1 + dx : 33 + dx], extent
+
+
+def with_background(raw: Tensor, under: Tensor) -> Tensor:
+    """Raw flow ``(N, 11, 32, 32)`` of faces that moved like ``raw`` and like ``under`` at once.
+
+    Small motions add up, what flow leaves unexplained adds up in squares, and a cell is trusted as far as
+    the worse of the two. So an event of a clip meets the restlessness of real faces, which are few.
+    """
+    flow = raw[:, :6] + under[:, :6]
+    residual = torch.sqrt(raw[:, 6:9] ** 2 + under[:, 6:9] ** 2)
+    return torch.cat([flow, residual, torch.minimum(raw[:, 9:], under[:, 9:])], 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What a batch is made of."""
+
+    batch: int
+    negatives_per_positive: float
+    real_share: float
+    """Share of the negatives that come from real video."""
+
+
+class Drawer:
+    """Draws balanced batches: positives evenly over classes, negatives evenly over their kinds.
+
+    Inside a class or kind, clips are drawn evenly, so that a long video does not drown the others.
+    """
+
+    def __init__(self, table: Table, mix: Mix) -> None:
+        self.mix = mix
+        rows = np.flatnonzero(table["part"] == "train")
+        target, kind, real = table["target"][rows], table["kind"][rows], table["real"][rows].astype(bool)
+        self.positive = [rows[target == c] for c in range(NONE)]
+        negative = target == NONE
+        self.negative = {
+            flag: [
+                rows[negative & (real == flag) & (kind == k)]
+                for k in np.unique(kind[negative & (real == flag)])
+            ]
+            for flag in (False, True)
+        }
+        self.positives = int((~negative).sum())
+        self.hard: dict[bool, NDArray[np.intp]] = dict.fromkeys((False, True), rows[:0])
+        beside = rows[negative & ~real & (kind == "near")]
+        self.minable = {
+            flag: np.setdiff1d(np.concatenate([*self.negative[flag], rows[:0]]), beside)
+            for flag in (False, True)
+        }
+        """Negatives of clips and of real video that may turn out hard: not those beside a clip's event,
+        which are half an event themselves."""
+
+    def mine(self, real: bool, scores: NDArray[np.float64], share: float = 0.05) -> None:
+        """From now on half of these negatives come from the ``share`` with the highest scores.
+
+        Args:
+            real: those of real video, or those of clips.
+            scores: one for each of ``minable[real]``, how much it looks like an event.
+            share: part that counts as hard.
+        """
+        rows = self.minable[real]
+        self.hard[real] = rows[np.argsort(-scores, kind="stable")[: max(1, round(share * len(rows)))]]
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
+        """Row numbers of one epoch's batches."""
+        mix = self.mix
+        count = round(mix.batch / (1 + mix.negatives_per_positive))
+        real = round((mix.batch - count) * mix.real_share) if self.negative[True] else 0
+        for _ in range(max(1, round(1.5 * self.positives / count))):
+            picks = [self._even(self.positive, count, rng)]
+            for flag, wanted in ((False, mix.batch - count - real), (True, real)):
+                hard = wanted // 2 if len(self.hard[flag]) else 0
+                if wanted:
+                    picks.append(self._even(self.negative[flag], wanted - hard, rng))
+                    picks.append(rng.choice(self.hard[flag], hard) if hard else self.hard[flag])
+            yield np.concatenate(picks)
+
+    def backgrounds(self, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Rows of real video without an event, for ``with_backgrounds``; drawn evenly over kinds."""
+        return self._even(self.negative[True], count, rng)
+
+    @staticmethod
+    def _even(groups: list[NDArray[np.intp]], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        groups = [g for g in groups if len(g)]
+        share = np.sqrt([len(g) for g in groups])  # between even and proportional
+        which = rng.choice(len(groups), count, p=share / share.sum())
+        return np.array([rng.choice(groups[w]) for w in which], np.intp)
