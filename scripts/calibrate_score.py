@@ -1,10 +1,10 @@
-"""Fit how a classifier's scores are to be read, on the tuning half of the real videos.
+"""Fit how a classifier's scores are to be read, on the tuning half of the real videos and on clips.
 
     python scripts/calibrate_score.py --data DATA --cache FOLDER --far 1.0
 
 DATA holds faces/ and videos/; FOLDER keeps what was watched (52 kB a face and frame), so that a second
 run takes minutes only. Writes calibration/score/<classifier>.toml with the temperature, the
-thresholds that give 0.5 to 10 false alarms a minute and the shipped one (--far), the pictures
+thresholds that give 0.5 to 10 false alarms a minute of both and the shipped one (--far), the pictures
 reliability, precision-recall and alarms beside it, and prints which vetoes pay.
 """
 
@@ -42,6 +42,8 @@ from stream_mer.training.spotting_figures import (
 )
 
 NATIVE = "native crop"
+FPS, CLIP_SECONDS = (30.0, 60.0, 120.0, 200.0), 96.0
+"""Clips of people set aside for tuning, so long at each frame rate."""
 FEW_SEEDS = 2
 """Injections per video for the temperature and the other ways, where fewer events suffice."""
 
@@ -67,7 +69,10 @@ def calibrate(args: argparse.Namespace) -> None:
     few = min(args.seeds, FEW_SEEDS)
     temperature = fit_temperature(*stated(unvetoed(trials(NATIVE, 1.0, few))))
     tuned = {way: trials(way, temperature, args.seeds if way == NATIVE else few) for way in WAYS}
-    points = operating_points(tuned[NATIVE])
+    read = at_temperature(networks[NATIVE], temperature)
+    watched = (w for fps in FPS for w in material.clips("tune", fps, CLIP_SECONDS))
+    clips = run_way(watched, NATIVE, settings, read)
+    points = operating_points(tuned[NATIVE], clips)
     shipped = min(points, key=lambda p: abs(p.far_per_minute - args.far)).threshold
     classifier = networks[NATIVE].classifier
     args.out.mkdir(parents=True, exist_ok=True)
@@ -80,10 +85,8 @@ def calibrate(args: argparse.Namespace) -> None:
     draw_precision_recall(Path(f"{stem}.precision-recall.png"), curves, title)
     draw_reliability(Path(f"{stem}.reliability.png"), said, f"{title}\n(T = {temperature:.2f})")
     print(f"temperature {temperature:.3f}, shipped threshold {shipped:.4f} ({args.far:g}/min)\n")
-    print(describe_points(tuned[NATIVE], points))
-    read = at_temperature(networks[NATIVE], temperature)
-    clips = [w for fps, seconds in ((30.0, 48.0), (60.0, 24.0)) for w in material.clips("tune", fps, seconds)]
-    events = tuned[NATIVE] + run_way(clips, NATIVE, settings, read)
+    print(describe_points(tuned[NATIVE], clips, points))
+    events = tuned[NATIVE] + clips
     quiet = run_way((w for kind in STRESS for w in material.stress(kind)), NATIVE, settings, read)
     for threshold in (FLOOR, shipped):
         print("\n" + veto_table(events, quiet, threshold))

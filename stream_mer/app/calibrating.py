@@ -49,15 +49,24 @@ def fit_temperature(probabilities: NDArray[np.float64], true: NDArray[np.bool_])
     return float(TEMPERATURES[int(np.argmin(losses))])
 
 
-def operating_points(trials: Sequence[Trial], rates: Sequence[float] = RATES) -> tuple[OperatingPoint, ...]:
-    """Thresholds that give so many unmatched events a minute on these trials, each once, strictest first."""
-    table = count_trials(trials, THRESHOLDS)
+def operating_points(
+    videos: Sequence[Trial], clips: Sequence[Trial] = (), rates: Sequence[float] = RATES
+) -> tuple[OperatingPoint, ...]:
+    """Thresholds that give so many unmatched events a minute, each once, strictest first.
+
+    Args:
+        videos: trials of real video; the recall said is that of the events in these.
+        clips: trials of synthetic clips, whose false alarms and minutes count as well: real video that may
+            be tuned on shows three people only, clips show many more and all that must not be flagged.
+        rates: unmatched events a minute.
+    """
+    table, real = count_trials([*videos, *clips], THRESHOLDS), count_trials(videos, THRESHOLDS)
     points: list[OperatingPoint] = []
     for rate in sorted(rates):
         threshold = threshold_for(table, rate)
         if points and threshold >= points[-1].threshold:
             continue
-        found = float(recall(table)[table.at(threshold)])
+        found = float(recall(real)[real.at(threshold)])
         points.append(OperatingPoint(round(threshold, 5), rate, round(found, 4)))
     return tuple(points)
 
@@ -91,17 +100,21 @@ def veto_table(events: Sequence[Trial], quiet: Sequence[Trial], threshold: float
     return "\n".join(lines)
 
 
-def describe_points(trials: Sequence[Trial], points: Sequence[OperatingPoint]) -> str:
-    """The operating points with their intervals over people, as Markdown."""
-    table = count_trials(trials, THRESHOLDS)
-    found, few = bootstrap(table, recall), bootstrap(table, alarms)
-    lines = ["| threshold | unmatched/min | recall |", "|---|---|---|"]
+def describe_points(videos: Sequence[Trial], clips: Sequence[Trial], points: Sequence[OperatingPoint]) -> str:
+    """The operating points on both kinds of material with intervals over people, as Markdown."""
+    tables = [count_trials(trials, THRESHOLDS) for trials in (videos, clips)]
+    lines = [
+        "| threshold | --far | video: unmatched/min | video: recall | clips: unmatched/min | clips: recall |",
+        "|---|---|---|---|---|---|",
+    ]
+    bands = [(t, bootstrap(t, alarms), bootstrap(t, recall)) for t in tables]
     for point in points:
-        k = table.at(point.threshold)
-        lines.append(
-            f"| {point.threshold:.4f} | {alarms(table)[k]:.2f} [{few[0, k]:.2f}, {few[1, k]:.2f}] "
-            f"| {recall(table)[k]:.2f} [{found[0, k]:.2f}, {found[1, k]:.2f}] |"
-        )
+        cells = [f"{point.threshold:.4f}", f"{point.far_per_minute:g}"]
+        for table, few, found in bands:
+            k = table.at(point.threshold)
+            for value, band in ((alarms(table)[k], few), (recall(table)[k], found)):
+                cells.append(f"{value:.2f} [{band[0, k]:.2f}, {band[1, k]:.2f}]")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -111,7 +124,7 @@ def calibration_text(
     """The TOML file of a calibration."""
     head = [
         "# How the scores of this classifier are to be read; belongs to one network file.",
-        "# Made by scripts/calibrate_score.py on the tuning half of videos.toml.",
+        "# Made by scripts/calibrate_score.py on the tuning half of videos.toml and on clips.",
         f'engine_sha256 = "{sha256}"',
         f"temperature = {temperature:.4f}",
         f"threshold = {threshold:.5f}",

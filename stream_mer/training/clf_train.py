@@ -41,7 +41,7 @@ class ClassifierSettings:
     extent_weight: float = 0.3
     """Weight of the extents' error beside the classes' cross entropy."""
     mining_epochs: int = 3
-    """Negatives are scored every so many epochs; the hardest are then drawn as often as the rest."""
+    """Real negatives are scored every so many epochs; the hardest are then drawn as often as the rest."""
     mixed: float = 0.0
     """Share of the clips' windows to which the motion of a real face without an event is added."""
     features: tuple[str, ...] = FEATURES
@@ -145,8 +145,8 @@ def train(
         generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
         torch.manual_seed(settings.seed * 1000 + epoch)  # dropout
         if epoch and epoch % settings.mining_epochs == 0:
-            for flag, rows in drawer.minable.items():
-                drawer.mine(flag, event_logit(scores_of(net, raw_of[rows], columns)))
+            rows = drawer.real_negatives
+            drawer.mine(event_logit(scores_of(net, raw_of[rows], columns)))
         net.train()
         losses = []
         rng = np.random.default_rng((settings.seed, epoch, 1))

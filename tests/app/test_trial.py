@@ -149,6 +149,15 @@ def test_temperature_cools_the_timid_and_heats_the_boastful() -> None:
     assert fit_temperature(rows[:3], np.array([True, True, True])) == 1.0
 
 
+def test_false_alarms_in_clips_count_but_recall_is_that_of_the_videos() -> None:
+    videos = [trial([candidate(1000, 0.9), candidate(3000, 0.6)], [truth(1000), truth(3000)])]
+    noisy = [trial([candidate(2000 + 500 * i, 0.8) for i in range(30)], [truth(60_000)])]
+    (alone,) = operating_points(videos, rates=(1.0,))
+    (both,) = operating_points(videos, noisy, rates=(1.0,))
+    assert alone.threshold < 0.6 < 0.8 < both.threshold < 0.9
+    assert (alone.recall, both.recall) == (1.0, 0.5)
+
+
 def test_operating_points_fall_in_threshold_and_can_be_read_back(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     trials = [

@@ -159,21 +159,14 @@ def test_extents_are_relative_to_the_window() -> None:
 
 def test_extents_are_learnt_and_the_hardest_negatives_drawn(table: dict[str, np.ndarray]) -> None:
     drawer = Drawer(table, ClassifierSettings(batch=80).mix)
-    for flag, rows in drawer.minable.items():
-        assert (table["target"][rows] == NONE).all()
-        assert (table["real"][rows] == flag).all()
-        hard = rows[:3]
-        drawer.mine(flag, np.isin(rows, hard).astype(float), share=3 / len(rows))
-        drawn = np.concatenate(list(drawer.epoch(np.random.default_rng(0))))
-        some = drawn[(table["target"][drawn] == NONE) & (table["real"][drawn] == flag)]
-        assert np.isin(some, hard).mean() == pytest.approx(0.5, abs=0.1)
-
-
-def test_what_lies_beside_a_clips_event_is_not_mined(table: dict[str, np.ndarray]) -> None:
-    kind = np.where((table["target"] == NONE) & (np.arange(COUNT) % 4 == 0), "near", table["kind"])
-    drawer = Drawer({**table, "kind": kind}, ClassifierSettings().mix)
-    assert "near" not in kind[drawer.minable[False]]
-    assert "near" in kind[drawer.minable[True]]
+    rows = drawer.real_negatives
+    assert (table["target"][rows] == NONE).all()
+    assert table["real"][rows].all()
+    hard = rows[:3]
+    drawer.mine(np.isin(rows, hard).astype(float), share=3 / len(rows))
+    drawn = np.concatenate(list(drawer.epoch(np.random.default_rng(0))))
+    real = drawn[(table["target"][drawn] == NONE) & table["real"][drawn]]
+    assert np.isin(real, hard).mean() == pytest.approx(0.5, abs=0.1)
 
 
 def test_two_faces_at_once_move_and_doubt_together(table: dict[str, np.ndarray]) -> None:
