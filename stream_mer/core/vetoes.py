@@ -14,7 +14,7 @@ from stream_mer.core.signals import Signals
 DEFAULT: tuple[str, ...] = ("edge", "light", "head motion")
 """Vetoes that are on unless asked otherwise: those that removed more false alarms than true events among
 candidates of p >= 0.3 on the tuning videos and clips (``scripts/calibrate_score.py`` prints the table) with
-version 2 of the classifier. Version 3 gives them next to nothing to do, and they cost no true event; a veto on
+version 2 of the classifier. Version 3 leaves them next to nothing, and they cost no true event; a veto on
 speech would cost 17 of 170 true events for 10 false alarms."""
 
 
