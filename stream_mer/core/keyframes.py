@@ -5,6 +5,8 @@ The pose of a frame is ``fit o carry o anchor`` (each applied before the one on 
 - ``fit`` registers the frame against the active key frame (``registration``);
 - ``carry`` is the offset between key frames, measured on the frame where they change hands, so a
   change never shows as a jump; it melts away slowly, so a key frame that returns cures drift;
+- what the active key frame leaves unexplained is learnt (``usual``), so that a part of the face may lose its
+  vote for a moment, as the eyes do in a blink, without the rest being of another opinion;
 - ``anchor`` is the slow mean of what the detector says, so the crop does not depend on the one frame
   in which the face was first seen.
 
@@ -21,7 +23,7 @@ import numpy as np
 from stream_mer.core.geometry import compose
 from stream_mer.core.registration import PIVOT, REACH, Fit, KeyFrame, coarser, key_frame, look, register
 from stream_mer.core.warp import Patch
-from stream_mer.types import ArrayF64, ImageU8, Similarity
+from stream_mer.types import ArrayF32, ArrayF64, ImageU8, Similarity
 
 IDENTITY = Similarity(1.0, 0.0, 0.0, 0.0)
 
@@ -41,6 +43,10 @@ class KeyFrameSettings:
     """A face that resembles its key frame less than this does not become a key frame itself."""
     carry_s: float = 4.0
     """Time in which a carried offset melts to 1/e."""
+    usual_s: float = 0.3
+    """Time constant with which it is learnt how a face differs from its key frame: heads turn slower ..."""
+    forget_s: float = 2.0
+    """... and forgotten: what was learnt must not lead the crop away for good."""
     anchor_memory_s: float = 8.0
     """Span over which detections are averaged."""
     anchor_s: float = 2.0
@@ -61,6 +67,7 @@ class FaceRegistration:
         self._active = 0
         self._best = 1.0
         self._fresh = True
+        self._usual: ArrayF32 | None = None
         self._carry = IDENTITY
         self._inner, self._turn = pose, (0.0, 0.0)
         self._anchor = np.zeros(4)
@@ -101,12 +108,14 @@ class FaceRegistration:
             other = self._best_other(patch, inner, fit)
             if other is not None:
                 self._active, fit = other
+                self._usual = None
                 self._carry = compose(fit.pose.inverse(), inner)
                 self._best, self._since_change_s = fit.quality, 0.0
             elif fit.converged and fit.quality > s.min_key_quality:
                 self._remember(key_frame(patch, inner))
-                fit = replace(fit, turn=(0.0, 0.0))
+                fit = replace(fit, turn=(0.0, 0.0), residual=np.zeros_like(fit.residual))
                 self._since_change_s = 0.0
+        self._learn(fit, dt_s)
         self._used[self._active], self._turn = self._clock, fit.turn
         if dt_s > 0:
             self._carry = fraction(deviation(self._carry) * exp(-dt_s / s.carry_s))
@@ -136,20 +145,29 @@ class FaceRegistration:
         if settle:
             self._anchor = self._detected.copy()
 
+    def _learn(self, fit: Fit, dt_s: float) -> None:
+        """Get used to what the fit left unexplained, but not to what moves on its own."""
+        if fit.trust is None or not fit.converged or dt_s <= 0:
+            return
+        s = self._settings
+        usual = np.zeros_like(fit.residual) if self._usual is None else self._usual
+        usual = usual + (fit.residual - usual) * fit.trust * np.float32(1 - exp(-dt_s / s.usual_s))
+        self._usual = usual * np.float32(exp(-dt_s / s.forget_s))
+
     def _worn(self, fit: Fit) -> bool:
         s = self._settings
         return 1 - fit.quality > s.loss_factor * (1 - self._best) + s.loss_margin
 
     def _fit(self, patch: Patch, i: int, inner: Similarity) -> Fit:
         start = compose(inner, self._carry.inverse())
-        return register(patch, self._keys[i].fine, start, self._turn)
+        return register(patch, self._keys[i].fine, start, self._turn, self._usual)
 
     def _search(self, patch: Patch, inner_start: Similarity, fit: Fit) -> Fit:
         """The best of the active key frame's fits from further off: predicted and last pose, blurred."""
         blurred, key = coarser(patch, inner_start), self._keys[self._active]
         for inner in (inner_start, self._inner):
             rough = register(blurred, key.coarse, compose(inner, self._carry.inverse()), self._turn)
-            other = register(patch, key.fine, rough.pose, rough.turn)
+            other = register(patch, key.fine, rough.pose, rough.turn, self._usual)
             if other.quality > fit.quality + 1e-4:
                 fit = other
         return fit
@@ -172,7 +190,7 @@ class FaceRegistration:
         self._keys.append(key)
         self._used.append(self._clock)
         self._active = len(self._keys) - 1
-        self._carry, self._fresh = IDENTITY, True
+        self._carry, self._fresh, self._usual = IDENTITY, True, None
 
 
 def fraction(x: ArrayF64) -> Similarity:

@@ -3,7 +3,9 @@
 Robust inverse-compositional Gauss-Newton over a similarity, a gain and an offset of brightness. Skin
 that only the skull moves counts fully; eyes, brows, mouth and chin count half, and hardly at all, with
 the skin beside them, while they do not look as they did: what they do stays in the crop. At rest
-they help, for a video codec displaces the whole face, each block of it a little differently.
+they help, for a video codec displaces the whole face, each block of it a little differently. A turned
+head never looks quite as the model of its depth says; what usually stays unexplained is therefore
+subtracted (``usual``), or the pose would step whenever a blink takes the eyes' vote away.
 Everything here is a pure function of pixels and poses; policy is in ``keyframes``.
 
 Source: Baker & Matthews 2004 (inverse composition), the mask and the robust weights from our own
@@ -37,7 +39,9 @@ STOP_PX = 0.004
 TURN_LIMIT = 9.0
 """Canonical px at ``TURN_REACH``: a turn of 37 degrees against the key frame."""
 TURN_RIDGE = 0.002
-"""How strongly the head is supposed not to turn, as a share of what translation weighs."""
+"""How strongly the head is supposed to be turned as it was at the start of the fit, as a share of what
+translation weighs. Source: pulled towards the key frame instead, the turn settles short of the truth by a
+share that depends on which points count, and the crop steps with every blink."""
 _DIAGONAL = np.diag_indices(8)
 _RIDGE = np.array([0, 0, 0, 0, 0, 0, 1, 1], np.float64)
 SIGMA_FLOOR = 0.5
@@ -133,6 +137,8 @@ class Fit:
     ``turn`` is how far the head has turned (yaw, pitch) since the key frame: the canonical px by which a
     point ``TURN_REACH`` before the plane of eyes and mouth is displaced. ``quality`` is the correlation with
     the key frame, -1..1, over the rigid skin inside the frame; ``inside`` the share of it that lies inside.
+    ``residual`` is what no pose explains, grey levels at the face's points ``(N,)``, and ``trust`` which of
+    them do not move on their own, 0..1 (None: the fit never came near enough to tell).
     """
 
     pose: Similarity
@@ -140,6 +146,8 @@ class Fit:
     quality: float
     inside: float
     converged: bool
+    residual: ArrayF32
+    trust: ArrayF32 | None
 
 
 def look(rgb: ImageU8, pose: Similarity, margin_px: float = 8.0) -> Patch:
@@ -184,7 +192,13 @@ def _around(picture: ArrayF32) -> ArrayF32:
     return smoothed(Patch(picture, 0.0, 0.0, 1.0), NEAR_CELLS).pixels
 
 
-def register(patch: Patch, key: Template, start: Similarity, turn: tuple[float, float] = (0.0, 0.0)) -> Fit:
+def register(
+    patch: Patch,
+    key: Template,
+    start: Similarity,
+    turn: tuple[float, float] = (0.0, 0.0),
+    usual: ArrayF32 | None = None,
+) -> Fit:
     """Find the pose at which the patch looks like the key frame.
 
     Args:
@@ -192,6 +206,7 @@ def register(patch: Patch, key: Template, start: Similarity, turn: tuple[float, 
         key: the face to find.
         start: a pose within about 6 canonical px for a fine template, twice that for a coarse one.
         turn: yaw and pitch against the key frame to start from, as ``Fit.turn``.
+        usual: the residual this face has had against this key frame lately, as ``Fit.residual``.
     """
     pose, gain, offset, converged = start, np.float32(1.0), np.float32(0.0), False
     yaw, pitch = turn
@@ -199,6 +214,8 @@ def register(patch: Patch, key: Template, start: Similarity, turn: tuple[float, 
     values = _values(patch, pose, yaw, pitch)
     for _ in range(MAX_ITERATIONS):
         residual = values - gain * key.values - offset
+        if usual is not None:
+            residual -= usual
         weights = _robust(residual) * _PRIOR
         if inside is not None:
             weights *= inside
@@ -208,7 +225,7 @@ def register(patch: Patch, key: Template, start: Similarity, turn: tuple[float, 
         normal = (weighted.T @ key.jacobian).astype(np.float64)
         aim = (weighted.T @ residual).astype(np.float64)
         ridge = TURN_RIDGE * (normal[2, 2] + normal[3, 3])
-        aim[6:] += ridge * yaw, ridge * pitch
+        aim[6:] += ridge * (yaw - turn[0]), ridge * (pitch - turn[1])
         normal[_DIAGONAL] += normal[_DIAGONAL] * 1e-6 + _RIDGE * ridge + 1e-3
         step = np.linalg.solve(normal, aim)
         motion: NDArray[np.float64] = np.asarray(step[[0, 1, 2, 3, 6, 7]] / float(gain), np.float64)
@@ -225,12 +242,16 @@ def register(patch: Patch, key: Template, start: Similarity, turn: tuple[float, 
             break
         if moved < ROUGH_STOP_PX and trust is None:
             seen = gather(patch, pose, *_turned(_ALL_U, _ALL_V, _ALL_Z, yaw, pitch))
-            trust = _trust(seen - gain * key.picture - offset, key.energy)
+            strange = seen - gain * key.picture - offset
+            if usual is not None:
+                strange.ravel()[_INDEX] -= usual
+            trust = _trust(strange, key.energy)
     inside = _inside(patch, pose)
     within = None if inside is None else inside[_RIGID]
     share = 1.0 if within is None else float(within.mean())
     quality = correlation(values[_RIGID], key.values[_RIGID], within)
-    return Fit(pose, (yaw, pitch), quality, share, converged)
+    residual = values - gain * key.values - offset
+    return Fit(pose, (yaw, pitch), quality, share, converged, residual, trust)
 
 
 def _values(patch: Patch, pose: Similarity, yaw: float, pitch: float) -> ArrayF32:

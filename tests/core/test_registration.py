@@ -191,6 +191,22 @@ def test_a_living_head_in_compressed_video_stays_steady():
     assert np.sqrt(np.mean(energy)) < 0.018
 
 
+def test_a_blink_of_a_turned_head_does_not_move_the_crop(head):
+    """The eyes lose their vote; without what is usual for a turned head the rest steps aside (0.04)."""
+    pose, build = place(80), (60.0, 80.0, 70.0, 6.0)
+    turn = np.clip(np.arange(40) / 15, 0, 1)
+    lids = np.clip(1 - np.abs(np.arange(40) - 32) / 5, 0, 1)
+    rows = zip(turn, lids, strict=True)
+    shapes = [
+        heads.Shape(yaw=float(-0.15 * t), pitch=float(0.1 * t), blink=float(b), build=build) for t, b in rows
+    ]
+    frames = [shot(head, pose, shape, noise=1.0, seed=i) for i, shape in enumerate(shapes)]
+    found = followed(frames, pose, fps=60.0)
+    truth = [heads.true_pose(pose, shape) for shape in shapes]
+    errors = heads.crop_errors(truth, found)
+    assert np.abs(errors[28:37] - errors[23:28].mean(0)).max() < 0.025
+
+
 @pytest.mark.parametrize("hz", [1, 3, 5])
 def test_fast_head_motion_is_neither_smoothed_nor_delayed(head, hz):
     t = np.arange(60) / 25
