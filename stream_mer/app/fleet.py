@@ -17,9 +17,9 @@ from platformdirs import user_state_path
 from stream_mer.app.camera import Camera, folder_of
 from stream_mer.app.cameras import CameraConfig, Delivery, FleetConfig
 from stream_mer.app.compose import DetectorFactory, threshold_of
-from stream_mer.app.keeping import Keeping
+from stream_mer.app.keeping import keeping
 from stream_mer.app.relief import Relief, SharedNetworks
-from stream_mer.app.trimming import Trimming
+from stream_mer.app.trimming import trimming
 from stream_mer.core.overload import LevelChange
 from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
@@ -86,9 +86,9 @@ class Fleet:
         self.couriers = _couriers(config.deliver)
         self.networks = SharedNetworks(config.settings)
         self.relief = Relief(self.networks, self.runs, self.steps.append)
-        self._trimming = Trimming()
+        self._trimming = trimming()
         keep = Retention(place.root, config.keep_days, config.keep_gb) if place else Retention(Path())
-        self._keeping = Keeping(keep)
+        self._keeping = keeping(keep)
         look = threshold_of(config.settings, self.networks.networks)
         self.states = {
             camera.name: LiveState(camera.name, threshold=camera.settings.threshold or look)

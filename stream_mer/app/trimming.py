@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable
 
-EVERY_S = 60.0
+from stream_mer.app.rounds import EVERY_S, Rounds
+
 Trim = Callable[[int], int]
 
 
-class Trimming:
-    """A thread that has the C library hand back what it keeps of freed memory.
+def trimming(trim: Trim | None = None, *, every_s: float = EVERY_S) -> Rounds:
+    """Has the C library hand back what it keeps of freed memory; nothing where it cannot do it.
 
     glibc keeps freed pieces between others that are still in use, in one arena for every few threads.
     Pictures of many cameras come and go in dozens of threads: measured over five minutes with four
@@ -21,26 +21,8 @@ class Trimming:
         trim: given 0 (keep nothing in reserve); the C library's own if it has one.
         every_s: pause between two calls.
     """
-
-    def __init__(self, trim: Trim | None = None, *, every_s: float = EVERY_S) -> None:
-        self._trim, self._every_s = trim or system_trim(), every_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._go, name="trimming", daemon=True)
-
-    def start(self) -> None:
-        """Begin; does nothing where the C library cannot do it."""
-        if self._trim is not None:
-            self._thread.start()
-
-    def close(self) -> None:
-        """Trim no more; idempotent."""
-        self._over.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _go(self) -> None:
-        while self._trim is not None and not self._over.wait(self._every_s):
-            self._trim(0)
+    found = trim or system_trim()
+    return Rounds("trimming", None if found is None else lambda: found(0), every_s=every_s)
 
 
 def system_trim() -> Trim | None:

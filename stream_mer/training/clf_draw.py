@@ -46,17 +46,6 @@ def augment(raw: Tensor, extent: Tensor, generator: torch.Generator) -> tuple[Te
     return padded[..., 1 + dy : 33 + dy, 1 + dx : 33 + dx], extent
 
 
-def with_background(raw: Tensor, under: Tensor) -> Tensor:
-    """Raw flow ``(N, 11, 32, 32)`` of faces that moved like ``raw`` and like ``under`` at once.
-
-    Small motions add up, what flow leaves unexplained adds up in squares, and a cell is trusted as far as
-    the worse of the two. So an event of a clip meets the restlessness of real faces, which are few.
-    """
-    flow = raw[:, :6] + under[:, :6]
-    residual = torch.sqrt(raw[:, 6:9] ** 2 + under[:, 6:9] ** 2)
-    return torch.cat([flow, residual, torch.minimum(raw[:, 9:], under[:, 9:])], 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Mix:
     """What a batch is made of."""
@@ -120,10 +109,6 @@ class Drawer:
                 picks.append(self._even(self.negative[True], real - hard, rng))
                 picks.append(rng.choice(self.hard, hard) if hard else self.hard[:0])
             yield np.concatenate(picks)
-
-    def backgrounds(self, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-        """Rows of real video without an event, for ``with_backgrounds``; drawn evenly over kinds."""
-        return self._even(self.negative[True], count, rng)
 
     @staticmethod
     def _even(groups: list[NDArray[np.intp]], count: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stream_mer.training.clf_data import NONE
-from stream_mer.training.clf_draw import Drawer, Mix, augment, with_background
+from stream_mer.training.clf_draw import Drawer, Mix, augment
 from stream_mer.training.clf_judge import Judgement, Table, event_logit, judge
 from stream_mer.training.clf_net import CLASSES, FEATURES, WIDTHS, BothWays, EventNet, FlowFeatures
 
@@ -42,8 +42,6 @@ class ClassifierSettings:
     """Weight of the extents' error beside the classes' cross entropy."""
     mining_epochs: int = 3
     """Real negatives are scored every so many epochs; the hardest are then drawn as often as the rest."""
-    mixed: float = 0.0
-    """Share of the clips' windows to which the motion of a real face without an event is added."""
     features: tuple[str, ...] = FEATURES
     widths: tuple[int, int, int] = WIDTHS
     """Channels of the three convolution layers."""
@@ -149,14 +147,10 @@ def train(
             drawer.mine(event_logit(scores_of(net, raw_of[rows], columns)))
         net.train()
         losses = []
-        rng = np.random.default_rng((settings.seed, epoch, 1))
         for rows in drawer.epoch(np.random.default_rng((settings.seed, epoch))):
-            seen = torch.from_numpy(raw_of[rows].astype(np.float32))
-            if settings.mixed and drawer.negative[True]:
-                chosen = ~table["real"][rows].astype(bool) & (rng.random(len(rows)) < settings.mixed)
-                under = raw_of[drawer.backgrounds(int(chosen.sum()), rng)].astype(np.float32)
-                seen[chosen] = with_background(seen[chosen], torch.from_numpy(under))
-            raw, extent = augment(seen, torch.from_numpy(extents[rows]), generator)
+            raw, extent = augment(
+                torch.from_numpy(raw_of[rows].astype(np.float32)), torch.from_numpy(extents[rows]), generator
+            )
             target = torch.from_numpy(table["target"][rows].astype(np.int64))
             x = features(raw)[:, columns].to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):

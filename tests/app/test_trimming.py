@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_mer.app.trimming import Trimming, system_trim
+from stream_mer.app.trimming import system_trim, trimming
 
 
 def test_it_trims_again_and_again_until_closed() -> None:
@@ -20,17 +20,17 @@ def test_it_trims_again_and_again_until_closed() -> None:
             thrice.set()
         return 1
 
-    trimming = Trimming(trim, every_s=0.001)
-    trimming.start()
+    rounds = trimming(trim, every_s=0.001)
+    rounds.start()
     assert thrice.wait(10)
     for _ in range(2):
-        trimming.close()
+        rounds.close()
     assert set(asked) == {0}
     assert not any(thread.name == "trimming" for thread in threading.enumerate())
 
 
 def test_one_that_never_started_closes() -> None:
-    Trimming(lambda _: 0).close()
+    trimming(lambda _: 0).close()
 
 
 def test_the_system_gets_back_what_lies_between_pieces_in_use() -> None:

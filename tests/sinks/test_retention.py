@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.app.keeping import Keeping
+from stream_mer.app.keeping import keeping
 from stream_mer.sinks.retention import FRESH_S, Retention, expired, sweep
 
 NOW = 2_000_000_000.0
@@ -105,17 +105,17 @@ def test_what_cannot_be_deleted_is_told_once_and_keeps_nothing_else(
 def test_it_happens_while_no_camera_delivers(tmp_path: Path) -> None:
     old = put(tmp_path / "overlay-20260101T000000Z.mp4", 0)
     os.utime(old, (time.time() - 2 * DAY,) * 2)
-    keeping = Keeping(Retention(tmp_path, days=1), every_s=0.01)
-    keeping.start()
+    rounds = keeping(Retention(tmp_path, days=1), every_s=0.01)
+    rounds.start()
     deadline = time.monotonic() + 20
     while old.exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    keeping.close()
-    keeping.close()
+    rounds.close()
+    rounds.close()
 
 
 def test_without_a_limit_nothing_is_looked_at(tmp_path: Path) -> None:
-    keeping = Keeping(Retention(tmp_path))
-    keeping.start()
-    keeping.close()
+    rounds = keeping(Retention(tmp_path))
+    rounds.start()
+    rounds.close()

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 from stream_mer.training.clf_data import NONE  # noqa: E402
-from stream_mer.training.clf_draw import Drawer, augment, with_background  # noqa: E402
+from stream_mer.training.clf_draw import Drawer, augment  # noqa: E402
 from stream_mer.training.clf_export import write_calibration, write_onnx  # noqa: E402
 from stream_mer.training.clf_judge import (  # noqa: E402
     alarm_peaks,
@@ -167,24 +167,6 @@ def test_extents_are_learnt_and_the_hardest_negatives_drawn(table: dict[str, np.
     drawn = np.concatenate(list(drawer.epoch(np.random.default_rng(0))))
     real = drawn[(table["target"][drawn] == NONE) & table["real"][drawn]]
     assert np.isin(real, hard).mean() == pytest.approx(0.5, abs=0.1)
-
-
-def test_two_faces_at_once_move_and_doubt_together(table: dict[str, np.ndarray]) -> None:
-    raw = torch.from_numpy(table["raw"][:6].astype(np.float32))
-    still = torch.zeros_like(raw)
-    still[:, 9:] = 1.0
-    torch.testing.assert_close(with_background(raw, still), raw)
-    both = with_background(raw, raw.flip(0))
-    torch.testing.assert_close(both[:, :6], raw[:, :6] + raw.flip(0)[:, :6])
-    assert (both[:, 6:9] >= raw[:, 6:9] - 1e-6).all()
-    assert (both[:, 9:] <= raw[:, 9:]).all()
-
-
-def test_training_on_real_backgrounds_still_learns(table: dict[str, np.ndarray], tmp_path: Path) -> None:
-    settings = ClassifierSettings(epochs=5, batch=64, negatives_per_positive=1.0, memory=0.9, mixed=0.4)
-    net, columns = load_net(train(table, settings, tmp_path))
-    held = table["part"] == "choose"
-    assert judge(scores_of(net, table["raw"][held], columns), table["target"][held]).auc > 0.9
 
 
 def test_features_drop_head_motion() -> None:
