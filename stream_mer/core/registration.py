@@ -19,13 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_mer.core.face_shape import ALL_U, ALL_V, ALL_Z, CELL, GRID, INDEX, PRIOR, RIGID, U, V, Z
 from stream_mer.core.geometry import compose
 from stream_mer.core.warp import Patch, cut, gather, grey, resample, smoothed
-from stream_mer.types import HR_SIZE, ArrayF32, ImageU8, Similarity
+from stream_mer.types import ArrayF32, ImageU8, Similarity
 
-GRID = 64
-"""Side of the grid of grey samples over the crop."""
-CELL = HR_SIZE / GRID
 BLUR_CELLS = 0.35
 COARSE_CELLS = 2.5
 BLUR_MIN_PX = 0.6
@@ -54,54 +52,6 @@ MOVED_RATIO = 2.0
 """A place counts half where its squared motion is this many times the median's."""
 ENERGY_FLOOR = 20.0
 """Squared grey levels a cell; smoother places say nothing about motion."""
-
-
-def _rigid_mask() -> NDArray[np.bool_]:
-    """Grid points on skin that only the skull moves."""
-    centre = (np.arange(GRID) + 0.5) * CELL
-    u, v = np.meshgrid(centre, centre)
-    mask = (np.abs(u - 64) < 46) & (v > 8) & (v < 76)
-    mask &= (np.abs(u - 64) > 20) | (v < 72)  # the lip lifts the nostrils
-    for eye in (44.0, 84.0):
-        mask &= ((u - eye) / 11) ** 2 + ((v - 46) / 8) ** 2 > 1
-        mask &= ~((np.abs(u - eye) < 15) & (v > 24) & (v < 40))
-    return np.asarray(mask, np.bool_)
-
-
-def _face_mask() -> NDArray[np.bool_]:
-    """Grid points on the face, the rigid ones among them."""
-    centre = (np.arange(GRID) + 0.5) * CELL
-    u, v = np.meshgrid(centre, centre)
-    oval = ((u - 64) / 50) ** 2 + ((v - 60) / 68) ** 2 < 1
-    return np.asarray(RIGID_MASK | (oval & (np.abs(u - 64) < 46) & (v > 6) & (v < 124)), np.bool_)
-
-
-RIGID_MASK = _rigid_mask()
-MOBILE_WEIGHT = 0.5
-"""What eyes, brows, mouth and chin count against rigid skin. Source: at 0.5 small motions of theirs leak
-no more into the pose than with rigid skin alone, at 1 raised brows do."""
-_INDEX = np.flatnonzero(_face_mask())
-_INDEX = _INDEX[: len(_INDEX) // 32 * 32]  # whole rows of 32 points
-_RIGID = np.flatnonzero(RIGID_MASK.ravel()[_INDEX])
-_PRIOR = np.where(RIGID_MASK.ravel()[_INDEX], 1.0, MOBILE_WEIGHT).astype(np.float32)
-_CENTRES = ((np.arange(GRID) + 0.5) * CELL).astype(np.float32)
-_ALL_U, _ALL_V = np.meshgrid(_CENTRES, _CENTRES)
-_U, _V = _ALL_U.ravel()[_INDEX], _ALL_V.ravel()[_INDEX]
-
-
-def _depth(u: ArrayF32, v: ArrayF32) -> ArrayF32:
-    """Height of an average face over the mean of its rigid points, canonical px (1 px = 1.6 mm).
-
-    Eye corners, bridge of the nose and cheeks have mean height zero, so that the crop of a head that
-    turns stays with them. Source: an ellipsoid and a nose with the measures of a mean adult head.
-    """
-    head = 52 * np.sqrt(np.maximum(1 - ((u - 64) / 62) ** 2 - ((v - 60) / 85) ** 2, 0.02))
-    nose = 11 * np.exp(-(((u - 64) / 8) ** 2) - ((v - 66) / 11) ** 2)
-    return np.asarray(head + nose - 49.5, np.float32)
-
-
-_ALL_Z = _depth(_ALL_U, _ALL_V)
-_Z = _ALL_Z.ravel()[_INDEX]
 TURN_REACH = 15.0
 """Depth, canonical px, at which a turn of the head is weighed against translation."""
 
@@ -177,10 +127,10 @@ def key_frame(patch: Patch, pose: Similarity) -> KeyFrame:
 def _template(patch: Patch, pose: Similarity) -> Template:
     picture = resample(patch, pose, GRID)
     gu, gv = np.gradient(picture, axis=1), np.gradient(picture, axis=0)
-    du, dv = gu.ravel()[_INDEX] / CELL, gv.ravel()[_INDEX] / CELL
-    values = picture.ravel()[_INDEX]
-    ru, rv = (_U - PIVOT[0]) / REACH, (_V - PIVOT[1]) / REACH
-    rz = _Z / TURN_REACH
+    du, dv = gu.ravel()[INDEX] / CELL, gv.ravel()[INDEX] / CELL
+    values = picture.ravel()[INDEX]
+    ru, rv = (U - PIVOT[0]) / REACH, (V - PIVOT[1]) / REACH
+    rz = Z / TURN_REACH
     rigid = [du * ru + dv * rv, dv * ru - du * rv, du, dv]
     columns = [*rigid, values - values.mean(), np.ones_like(du), du * rz, dv * rz]
     jacobian = np.stack(columns, 1).astype(np.float32)
@@ -216,7 +166,7 @@ def register(
         residual = values - gain * key.values - offset
         if usual is not None:
             residual -= usual
-        weights = _robust(residual) * _PRIOR
+        weights = _robust(residual) * PRIOR
         if inside is not None:
             weights *= inside
         if trust is not None:
@@ -241,21 +191,21 @@ def register(
             converged = True
             break
         if moved < ROUGH_STOP_PX and trust is None:
-            seen = gather(patch, pose, *_turned(_ALL_U, _ALL_V, _ALL_Z, yaw, pitch))
+            seen = gather(patch, pose, *_turned(ALL_U, ALL_V, ALL_Z, yaw, pitch))
             strange = seen - gain * key.picture - offset
             if usual is not None:
-                strange.ravel()[_INDEX] -= usual
+                strange.ravel()[INDEX] -= usual
             trust = _trust(strange, key.energy)
     inside = _inside(patch, pose)
-    within = None if inside is None else inside[_RIGID]
+    within = None if inside is None else inside[RIGID]
     share = 1.0 if within is None else float(within.mean())
-    quality = correlation(values[_RIGID], key.values[_RIGID], within)
+    quality = correlation(values[RIGID], key.values[RIGID], within)
     residual = values - gain * key.values - offset
     return Fit(pose, (yaw, pitch), quality, share, converged, residual, trust)
 
 
 def _values(patch: Patch, pose: Similarity, yaw: float, pitch: float) -> ArrayF32:
-    u, v = _turned(_U, _V, _Z, yaw, pitch)
+    u, v = _turned(U, V, Z, yaw, pitch)
     return gather(patch, pose, u.reshape(-1, 32), v.reshape(-1, 32)).ravel()
 
 
@@ -265,8 +215,8 @@ def _turned(u: ArrayF32, v: ArrayF32, z: ArrayF32, yaw: float, pitch: float) -> 
 
 def _trust(residual: ArrayF32, energy: ArrayF32) -> ArrayF32:
     """Weights of the face's points, 0..1: small where something nearby, on it or not, moves on its own."""
-    motion = (_around(residual**2) / energy).ravel()[_INDEX]
-    ratio = motion / max(MOVED_RATIO * float(np.median(motion[_RIGID])), 1e-4)
+    motion = (_around(residual**2) / energy).ravel()[INDEX]
+    ratio = motion / max(MOVED_RATIO * float(np.median(motion[RIGID])), 1e-4)
     return np.asarray(1 / (1 + ratio**2), np.float32)
 
 
@@ -305,6 +255,6 @@ def _inside(patch: Patch, pose: Similarity) -> ArrayF32 | None:
     cols, rows = (corners[:, 0] - patch.x0) / patch.pitch, (corners[:, 1] - patch.y0) / patch.pitch
     if cols.min() >= 0 and rows.min() >= 0 and cols.max() <= w - 1 and rows.max() <= h - 1:
         return None
-    x = (pose.a * _U - pose.b * _V + pose.tx - patch.x0) / patch.pitch
-    y = (pose.b * _U + pose.a * _V + pose.ty - patch.y0) / patch.pitch
+    x = (pose.a * U - pose.b * V + pose.tx - patch.x0) / patch.pitch
+    y = (pose.b * U + pose.a * V + pose.ty - patch.y0) / patch.pitch
     return np.asarray((x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1), np.float32)

@@ -10,8 +10,8 @@ from typing import TypeVar
 import moving_head as heads
 import numpy as np
 
+from stream_mer.core.face_shape import RIGID_MASK
 from stream_mer.core.geometry import pose_from_keypoints
-from stream_mer.core.registration import RIGID_MASK
 from stream_mer.core.tracking import FaceTracker
 from stream_mer.core.warp import sample_f32
 from stream_mer.protocols import FaceDetector
