@@ -1,9 +1,11 @@
 """Fit how a classifier's scores are to be read, on the tuning half of the real videos and on clips.
 
-    python scripts/calibrate_score.py --data DATA --cache FOLDER --far 1.0
+    python scripts/calibrate_score.py --data DATA --cache FOLDER --folds RUNS --far 1.0
 
-DATA holds faces/ and videos/; FOLDER keeps what was watched (52 kB a face and frame), so that a second
-run takes minutes only. Writes calibration/score/<classifier>.toml with the temperature, the
+The network was trained on the tuning half, so the videos are judged by networks that were trained
+without the people in them (RUNS/<fold>, made with train_classifier.py --fold); the clips by the network
+itself. DATA holds faces/ and videos/; FOLDER keeps what was watched (52 kB a face and frame), so that a
+second run takes minutes only. Writes calibration/score/<classifier>.toml with the temperature, the
 thresholds that give 0.5 to 10 false alarms a minute of both and the shipped one (--far), the pictures
 reliability, precision-recall and alarms beside it, and prints which vetoes pay.
 """
@@ -25,7 +27,8 @@ from stream_mer.app.calibrating import (
     unvetoed,
     veto_table,
 )
-from stream_mer.app.material import STRESS, Material, read_split
+from stream_mer.app.folds import run_folds
+from stream_mer.app.material import STRESS, Material
 from stream_mer.app.networks import Networks, pick_networks
 from stream_mer.app.trial import WAYS, Trial, count_trials, run_way, settings_of_way
 from stream_mer.config import Settings
@@ -57,14 +60,13 @@ def calibrate(args: argparse.Namespace) -> None:
     """Measure, fit, write."""
     settings = Settings(engine=args.engine, classifier=args.classifier, assets=args.assets, threads=1)
     material = Material(args.data, args.cache, settings, AssetStore(args.assets))
-    people = read_split(args.split, "tune")
     networks = {
         way: pick_networks(settings_of_way(way, settings), args.engines, uncalibrated=True) for way in WAYS
     }
 
     def trials(way: str, temperature: float, seeds: int) -> list[Trial]:
         chosen = at_temperature(networks[way], temperature)
-        return run_way(material.videos(people, range(seeds + 1)), way, settings, chosen)
+        return run_folds(material, args.split, args.folds, way, settings, chosen, range(seeds + 1))
 
     few = min(args.seeds, FEW_SEEDS)
     temperature = fit_temperature(*stated(unvetoed(trials(NATIVE, 1.0, few))))
@@ -97,6 +99,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with faces/ and videos/")
     parser.add_argument("--cache", type=Path, required=True, help="folder that keeps what was watched")
+    parser.add_argument("--folds", type=Path, required=True, help="folder with an engine for each fold")
     parser.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
     parser.add_argument("--out", type=Path, default=Path("calibration/score"))
     parser.add_argument("--classifier", default="auto")

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeAlias
 
+from stream_mer.app.folds import run_folds
 from stream_mer.app.material import Material, read_split
 from stream_mer.app.networks import Networks, pick_networks
 from stream_mer.app.spotting_report import (
@@ -21,6 +22,7 @@ from stream_mer.app.trial import WAYS, Trial, count_trials, run_flow, run_way, s
 from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
 from stream_mer.core.operating import THRESHOLDS, recall
+from stream_mer.errors import ConfigError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.training.spotting_figures import Curve, draw_confusion, draw_operating_curves
 
@@ -39,7 +41,8 @@ def add(kinds: Kinds) -> None:
     spot.add_argument("--data", type=Path, required=True, help="folder with faces/ and videos/")
     spot.add_argument("--cache", type=Path, required=True, help="folder that keeps what was watched")
     spot.add_argument("--out", type=Path, required=True, help="folder for spotting.md and the pictures")
-    spot.add_argument("--part", choices=("tune", "final"), default="tune", help="half of the real videos")
+    spot.add_argument("--part", choices=("tune", "final"), default="final", help="half of the real videos")
+    spot.add_argument("--folds", type=Path, help="engines trained without the people they judge; for 'tune'")
     spot.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
     spot.add_argument("--seeds", type=int, default=3, help="injections per video")
     spot.add_argument(
@@ -75,6 +78,17 @@ def real(
 ) -> list[str]:
     """Real videos as they are and with injected events, in every way, beside the baseline."""
     people = read_split(args.split, args.part)
+    if args.part == "tune" and args.folds is None:
+        raise ConfigError(
+            "the classifier was trained on the people of 'tune'.\n"
+            "Give --folds: the folder with the networks that did not see them."
+        )
+
+    def judged(way: str, chosen: Sequence[int]) -> list[Trial]:
+        if args.part == "tune":
+            return run_folds(material, args.split, args.folds, way, settings, networks[way], chosen)
+        return run_way(material.videos(people, chosen), way, settings, networks[way])
+
     if args.part == "final":
         with (args.split.parent / LOOKS).open("a", encoding="utf-8") as file:
             digest = networks[NATIVE].classifier.sha256[:12]
@@ -84,10 +98,7 @@ def real(
     seeds = range(1, args.seeds + 1)
     rows: dict[str, tuple[Sequence[Trial], Sequence[Trial]]] = {}
     for way in WAYS:
-        rows[way] = (
-            run_way(material.videos(people, (0,)), way, settings, networks[way]),
-            run_way(material.videos(people, seeds), way, settings, networks[way]),
-        )
+        rows[way] = judged(way, (0,)), judged(way, seeds)
     curves = {way: Curve(count_trials(t, THRESHOLDS), threshold) for way, (_, t) in rows.items()}
     rows[FLOW] = tuple(run_flow(material.videos(people, s), settings) for s in ((0,), seeds))  # type: ignore[assignment]
     curves[FLOW] = Curve(count_trials(rows[FLOW][1], THRESHOLDS))

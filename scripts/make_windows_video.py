@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from window_studio import Studio, h264, open_studio, resized, settings_of
 
 from stream_mer.app.injection import MeshFollower
+from stream_mer.app.material import read_split
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.core.windowing import duration_ladder
 from stream_mer.synth.hands import cover, draw_hands
@@ -29,24 +30,25 @@ from stream_mer.training.clf_pack import Origin, WindowPack, add_strip
 from stream_mer.types import ArrayF64, Frame
 
 Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-VERSIONS: dict[str, Version] = {"train": "train", "tune": "test"}
-"""Warps and pulses that judge differ from those that train."""
+VERSION: Version = "train"
+"""Warps and pulses that judge are of the other version."""
 EVENT_RATE = 60.0
 KEPT = 0.6
-"""Share of a training video's quiet windows that each path keeps."""
+"""Share of a video's quiet windows that each path keeps."""
 SIZES = (0.5, 1.4)
-"""What training passes do to a video's size, log-uniform."""
+"""What passes do to a video's size, log-uniform."""
 TEMPO = (0.8, 1.25)
 """... and how much slower or faster they play it."""
 HANDS_RATE = 20.0
-"""Visits of a hand a minute, in every third training pass."""
+"""Visits of a hand a minute, in every third pass."""
 REST_RATE = 8.0
-"""Quiet windows a second of an injected training pass."""
+"""Quiet windows a second of an injected pass."""
 
 
 def add(kinds: Kinds) -> argparse.ArgumentParser:
     """Add the subcommand."""
     parser = kinds.add_parser("video", help="real video, as it is and with injected events")
+    parser.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
     parser.set_defaults(run=make)
     return parser
 
@@ -54,9 +56,9 @@ def add(kinds: Kinds) -> argparse.ArgumentParser:
 def make(args: argparse.Namespace) -> None:
     """Write the packs that are missing; only the tuning half of the videos is ever opened here."""
     studio, config = open_studio(args.assets), settings_of(args.config)["videos"]
-    for part in VERSIONS:
-        for name in config[part]:
-            turns = range(-1, config["passes"] if part == "train" else config["tune_passes"])
+    for person, names in read_split(args.split, "tune").items():
+        for name in names:
+            turns = range(-1, config["passes"])
             files = {turn: args.out / f"real_{Path(name).stem}_{turn + 1:02d}.npz" for turn in turns}
             if all(file.exists() for file in files.values()):
                 continue
@@ -64,9 +66,9 @@ def make(args: argparse.Namespace) -> None:
             for turn, file in files.items():
                 if not file.exists():
                     pack = WindowPack()
-                    add_pass(pack, film, studio, part, turn, config)
+                    add_pass(pack, film, studio, person, turn, config["seed"])
                     pack.save(file)
-                    print(file.name, part, len(pack.raw), flush=True)
+                    print(file.name, len(pack.raw), flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,11 @@ def variant(film: Film, size: float, tempo: float) -> Film:
     return Film(film.name, frames, [None if m is None else m * ratio[: m.shape[1]] for m in film.meshes])
 
 
-def inject(
-    film: Film, seed: int, version: Version, band: tuple[float, float]
-) -> tuple[Film, list[data.Span]]:
+def inject(film: Film, seed: int, band: tuple[float, float]) -> tuple[Film, list[data.Span]]:
     """The film with events in it, and what they are."""
     seconds = (film.frames[-1].pts_ns - film.frames[0].pts_ns) / 1e9
-    drawn = draw_injections(seed, seconds, EVENT_RATE, durations_s=band, peaks=(0.004, 0.03), version=version)
-    injector = Injector([e for e in drawn if visible(film, e)], seed, version)
+    drawn = draw_injections(seed, seconds, EVENT_RATE, durations_s=band, peaks=(0.004, 0.03), version=VERSION)
+    injector = Injector([e for e in drawn if visible(film, e)], seed, VERSION)
     frames = [
         f if mesh is None else replace(f, rgb=injector.apply(f.rgb, f.pts_ns, mesh))
         for f, mesh in zip(film.frames, film.meshes, strict=True)
@@ -140,38 +140,31 @@ def through_codec(film: Film, crf: int) -> Film:
     return replace(film, frames=[replace(f, rgb=rgb) for f, rgb in zip(film.frames, coded, strict=True)])
 
 
-def add_pass(
-    pack: WindowPack, film: Film, studio: Studio, part: str, turn: int, config: Mapping[str, Any]
-) -> None:
-    """One run over a video: as it is (``turn`` -1), or with events of its own; training passes vary it."""
-    seed = int(hashlib.sha256(f"{film.name} {turn} {config['seed']}".encode()).hexdigest()[:8], 16)
-    rng, quiet, training = np.random.default_rng(seed), turn < 0, part == "train"
-    person = next(who for who, files in config["people"].items() if film.name in files)
+def add_pass(pack: WindowPack, film: Film, studio: Studio, person: str, turn: int, base_seed: int) -> None:
+    """One run over a video: as it is (``turn`` -1), or varied, and with events of its own."""
+    seed = int(hashlib.sha256(f"{film.name} {turn} {base_seed}".encode()).hexdigest()[:8], 16)
+    rng, quiet = np.random.default_rng(seed), turn < 0
     events: list[data.Span] = []
     hands: list[data.Span] = []
-    if training and not quiet:
-        film = variant(film, *(float(np.exp(rng.uniform(*np.log(span)))) for span in (SIZES, TEMPO)))
-    origin = Origin(film.name if quiet else f"{film.name}@{turn}", person, part, True, film.fps)
     if not quiet:
-        short = turn % 5 or not training
-        band = (max(0.04, 2.2 / film.fps), 0.2) if short else (0.2, 0.45)
-        film, events = inject(film, seed, VERSIONS[part], band)
-    if training and not quiet:
+        film = variant(film, *(float(np.exp(rng.uniform(*np.log(span)))) for span in (SIZES, TEMPO)))
+    origin = Origin(film.name if quiet else f"{film.name}@{turn}", person, "train", True, film.fps)
+    if not quiet:
+        band = (max(0.04, 2.2 / film.fps), 0.2) if turn % 5 else (0.2, 0.45)
+        film, events = inject(film, seed, band)
         if turn % 3 == 1:
             film, hands = with_hands(film, seed, events)
         if rng.random() < 0.6:
             film = through_codec(film, int(rng.integers(18, 31)))
     ladder = duration_ladder(0.04, 0.2)
-    lengths = (*ladder, *(round(1.25 * d) for d in ladder)) if training else ladder
+    longer = (*ladder, *(round(1.25 * d) for d in ladder))
     for strip in data.face_strips(film.frames, studio.detector):
-        drawn_lengths = data.drawn_durations(rng) if training and not quiet else lengths
-        items = list(data.hypotheses(strip.pts_ns, events, hands, drawn_lengths))
+        lengths = longer if quiet else data.drawn_durations(rng)
+        items = list(data.hypotheses(strip.pts_ns, events, hands, lengths))
         if not quiet:
-            rest = round(REST_RATE * (strip.pts_ns[-1] - strip.pts_ns[0]) / 1e9) if training else 0
+            rest = round(REST_RATE * (strip.pts_ns[-1] - strip.pts_ns[0]) / 1e9)
             items = data.choose(items, data.Budget(4, 3, rest // 2, rest), rng)
-        paths = (
-            ("native", "lr", "sr") if quiet or not training else ("native", "sr" if turn % 3 == 2 else "lr")
-        )
+        paths = ("native", "lr", "sr") if quiet else ("native", "sr" if turn % 3 == 2 else "lr")
         for path in paths:
-            kept = [h for h in items if rng.random() < KEPT] if training and quiet else items
+            kept = [h for h in items if rng.random() < KEPT] if quiet else items
             add_strip(pack, origin, strip, kept, events, measure, {path: studio.paths[path]})

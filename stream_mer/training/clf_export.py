@@ -1,8 +1,7 @@
-"""Writes a trained classifier as an ONNX file, and what its scores mean as a calibration file."""
+"""Writes a trained classifier as an ONNX file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -37,40 +36,5 @@ def write_onnx(classifier: Classifier, file: Path) -> None:
             opset_version=OPSET,
             dynamo=False,  # keeps the matrix products as they are written and the batch size free
         )
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
-
-
-def write_calibration(
-    file: Path,
-    engine_sha256: str,
-    temperature: float,
-    threshold: float,
-    points: Sequence[tuple[float, float, float]],
-) -> None:
-    """Write ``calibration/score/<engine>.toml``.
-
-    Args:
-        file: where.
-        engine_sha256: digest of the network the figures belong to.
-        temperature: the logits are divided by it.
-        threshold: shipped operating point, on the probability of any event.
-        points: (threshold, unmatched events a minute, recall of injected events).
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    lines = [
-        "# How the scores of this classifier are to be read; belongs to one network file.",
-        f'engine_sha256 = "{engine_sha256}"',
-        f"temperature = {temperature:.4f}",
-        f"threshold = {threshold:.5f}",
-    ]
-    for at, alarms, recall in points:
-        lines += ["", "[[operating_point]]", f"threshold = {at:.5f}"]
-        lines += [f"far_per_minute = {alarms:.3f}", f"recall = {recall:.4f}"]
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{file}: cannot be written: {error.strerror}") from error

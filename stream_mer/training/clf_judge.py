@@ -1,4 +1,4 @@
-"""Says how good scores are: on windows, per class, and in false alarms a minute of real video."""
+"""Says how good scores are on windows: event against none, and per class; and what they mean."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_mer.core.metrics import confusion_matrix, uar, uf1
-from stream_mer.core.spotting import Spotter, SpotterSettings
 from stream_mer.training.clf_data import NONE
-from stream_mer.types import Score
 
 Table = Mapping[str, NDArray[np.generic]]
 """Columns of a window pack (``clf_pack.load_packs``)."""
-LOOKAHEAD_NS = 80_000_000
-HOLD_NS = 150_000_000
-"""How long the spotter waits for a stronger score, when alarms are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,54 +87,3 @@ def calibrate(
             if loss < best:
                 best, found = loss, (float(temperature), float(shift))
     return found
-
-
-def probabilities(logits: NDArray[np.generic], temperature: float, none_shift: float) -> NDArray[np.float64]:
-    """``(N, 6)`` probabilities as the product shows them."""
-    z = logits.astype(np.float64)
-    z[:, NONE] += none_shift
-    z = np.exp((z - z.max(1, keepdims=True)) / temperature)
-    return np.asarray(z / z.sum(1, keepdims=True))
-
-
-def alarm_peaks(
-    table: Table, chance: NDArray[np.float64], threshold: float
-) -> tuple[NDArray[np.float64], float]:
-    """Probabilities of the events the product's spotter makes of windows, and the minutes they cover.
-
-    Args:
-        table: rows of real video, one path only, every window of the ladder.
-        chance: ``(N, 6)`` their probabilities.
-        threshold: on the sum of the five classes.
-    """
-    peaks: list[float] = []
-    seconds = 0.0
-    for clip in np.unique(table["clip"]):
-        rows = np.flatnonzero(table["clip"] == clip)
-        centre, length = (table[c][rows].astype(np.int64) for c in ("centre_ns", "duration_ns"))
-        seconds += float(centre.max() - centre.min() + 2 * LOOKAHEAD_NS) / 1e9
-        known = centre + length // 2 + LOOKAHEAD_NS
-        spotter = Spotter(SpotterSettings(threshold, 40_000_000, 200_000_000, HOLD_NS), "")
-        for i in np.argsort(known, kind="stable"):
-            five = chance[rows[i], :NONE]
-            if five.sum() < threshold:
-                continue
-            score = Score(0, 0, 0, int(centre[i]), int(length[i]), tuple(float(p) for p in five))
-            peaks.extend(e.probability for e in spotter.push([score], int(known[i])))
-        peaks.extend(e.probability for e in spotter.flush())
-    return np.array(peaks), seconds / 60
-
-
-def found_share(table: Table, chance: NDArray[np.float64], threshold: float) -> float:
-    """Share of true events of which at least one well-placed window reaches the threshold."""
-    rows = np.flatnonzero(table["target"] != NONE)
-    if not len(rows):
-        return float("nan")
-    keys = np.array([f"{c}/{e}" for c, e in zip(table["clip"][rows], table["event"][rows], strict=True)])
-    hit = chance[rows, :NONE].sum(1) >= threshold
-    return float(np.mean([hit[keys == key].any() for key in np.unique(keys)]))
-
-
-def select(table: Table, keep: NDArray[np.bool_]) -> dict[str, NDArray[np.generic]]:
-    """Some rows of all columns."""
-    return {name: column[keep] for name, column in table.items()}

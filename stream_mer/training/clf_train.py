@@ -1,4 +1,4 @@
-"""Trains the classifier on measured windows, with an honest choice of epoch."""
+"""Trains the classifier on measured windows, for a fixed time: no epoch is chosen."""
 
 from __future__ import annotations
 
@@ -98,15 +98,17 @@ def train(
     begin_with: Path | None = None,
     stop_after: int | None = None,
 ) -> Path:
-    """Train, keep the epoch that is best on people and videos set aside, and return its file.
+    """Train on the rows of part ``train`` and return the file of the averaged weights.
 
-    Writes ``log.csv``, ``config.json``, ``last.pt`` (to resume from) and ``best.pt`` into ``out``.
+    Writes ``log.csv`` (how people set aside are judged after each epoch: parts ``choose`` of clips and
+    ``held`` of real video, which decide nothing), ``config.json``, ``last.pt`` (to resume from) and
+    ``net.pt`` into ``out``.
 
     Args:
         table: the window packs.
         settings: how to train.
         out: folder of the run; a run that is already there is continued.
-        begin_with: ``best.pt`` of an earlier run with the same features, instead of random weights.
+        begin_with: ``net.pt`` of an earlier run with the same features, instead of random weights.
         stop_after: end before this epoch, to continue another time.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -130,15 +132,15 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.rate, total_steps=steps, pct_start=0.15
     )
-    start, best = 0, -1.0
+    start = 0
     if (out / "last.pt").is_file():
         state = torch.load(out / "last.pt", weights_only=True)
         net.load_state_dict(state["net"])
         mean.load_state_dict(state["mean"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
-        start, best = state["epoch"], state["best"]
-    held = {part: np.flatnonzero(table["part"] == part) for part in ("choose", "tune")}
+        start = state["epoch"]
+    held = {part: np.flatnonzero(table["part"] == part) for part in ("choose", "held")}
     for epoch in range(start, min(settings.epochs, stop_after or settings.epochs)):
         generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
         torch.manual_seed(settings.seed * 1000 + epoch)  # dropout
@@ -169,21 +171,16 @@ def train(
         kept = mean.module
         assert isinstance(kept, EventNet)
         clips, real = (judge(scores_of(kept, raw_of[r], columns), table["target"][r]) for r in held.values())
-        merit = clips.average_precision + 0.5 * clips.uf1
-        if real.positives:
-            merit += real.average_precision + 0.5 * real.uf1
         _log(out / "log.csv", epoch, float(np.mean(losses)), clips, real)
-        if merit > best:
-            best = merit
-            about = {"features": list(settings.features), "widths": list(settings.widths)}
-            torch.save({"net": kept.state_dict(), **about}, out / "best.pt")
+        about = {"features": list(settings.features), "widths": list(settings.widths)}
+        torch.save({"net": kept.state_dict(), **about}, out / "net.pt")
         state = {
             "net": net.state_dict(),
             "optimiser": optimiser.state_dict(),
             "schedule": schedule.state_dict(),
         }
-        torch.save({**state, "mean": mean.state_dict(), "epoch": epoch + 1, "best": best}, out / "last.pt")
-    return out / "best.pt"
+        torch.save({**state, "mean": mean.state_dict(), "epoch": epoch + 1}, out / "last.pt")
+    return out / "net.pt"
 
 
 def load_net(file: Path) -> tuple[EventNet, Tensor]:

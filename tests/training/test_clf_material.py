@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +10,23 @@ import pytest
 pytest.importorskip("torch")
 cv2 = pytest.importorskip("cv2")
 
+from stream_mer.app.material import read_split  # noqa: E402
 from stream_mer.training.clf_data import NONE  # noqa: E402
 from stream_mer.training.clf_pack import load_packs  # noqa: E402
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = ROOT / "engines" / "cnn-mer" / "train_config.toml"
+SPLIT = ROOT / "calibration" / "score" / "videos.toml"
 
 
-def test_no_person_is_in_both_halves() -> None:
-    table = tomllib.loads(CONFIG.read_text())["videos"]
-    parts = [set(table[p]) for p in ("train", "tune", "final")]
-    assert sum(map(len, parts)) == len(set.union(*parts))
-    for who, files in table["people"].items():
-        in_final = {name in parts[2] for name in files}
-        assert len(in_final) == 1, who
-    known = {name for files in table["people"].values() for name in files}
-    assert set.union(*parts) - known <= {"no_face.mp4"}
+def test_no_video_and_no_person_is_in_both_halves() -> None:
+    tune, final = read_split(SPLIT, "tune"), read_split(SPLIT, "final")
+    assert not set(tune) & set(final)
+    names = [name for half in (tune, final) for files in half.values() for name in files]
+    assert len(names) == len(set(names))
 
 
 def test_every_open_video_has_a_place(videos: Path) -> None:
-    table = tomllib.loads(CONFIG.read_text())["videos"]
-    placed = {name for part in ("train", "tune", "final") for name in table[part]}
+    placed = {n for part in ("tune", "final") for files in read_split(SPLIT, part).values() for n in files}
     assert placed == {f.name for f in videos.iterdir() if f.suffix != ".md"}
 
 
@@ -46,15 +36,13 @@ def test_windows_of_a_clip_and_of_a_video(
     import make_windows
 
     config = tmp_path / "config.toml"
-    config.write_text(
-        "[clips]\ntrain = 0\nchoose = 1\nval = 0\nseed = 4\n"
-        '[videos]\ntrain = ["asl_eat.mkv"]\ntune = []\nfinal = ["absent.mkv"]\npasses = 1\ntune_passes = 1\n'
-        'seed = 4\n[videos.people]\nsomeone = ["asl_eat.mkv"]\n'
-    )
+    config.write_text("[clips]\ntrain = 0\nchoose = 1\nval = 0\nseed = 4\n[videos]\npasses = 1\nseed = 4\n")
+    split = tmp_path / "split.toml"
+    split.write_text('[tune]\nsomeone = ["asl_eat.mkv"]\n[final]\nother = ["absent.mkv"]\n')
     packs = tmp_path / "packs"
     rest = ["--out", str(packs), "--assets", str(assets_dir)]
     assert make_windows.main(["clips", str(config), "--data", str(faces), *rest]) == 0
-    assert make_windows.main(["video", str(config), "--data", str(videos), *rest]) == 0
+    assert make_windows.main(["video", str(config), "--data", str(videos), "--split", str(split), *rest]) == 0
     table = load_packs(packs)
     assert table["raw"].shape[1:] == (11, 32, 32)
     assert np.isfinite(table["raw"].astype(np.float32)).all()
@@ -69,5 +57,5 @@ def test_windows_of_a_clip_and_of_a_video(
     assert inside[events].mean() > 0.95
     assert (table["peak"][events] > 0.002).all()
     before = {f.name: f.stat().st_mtime_ns for f in packs.iterdir()}
-    assert make_windows.main(["video", str(config), "--data", str(videos), *rest]) == 0
+    assert make_windows.main(["video", str(config), "--data", str(videos), "--split", str(split), *rest]) == 0
     assert {f.name: f.stat().st_mtime_ns for f in packs.iterdir()} == before

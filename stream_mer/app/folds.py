@@ -1,0 +1,83 @@
+"""Judges the people of the tuning half by networks that never saw them.
+
+The shipped classifier is trained on all real video of that half, so what it says of these people tells
+nothing. Decisions about it are made on what networks of the same making say that were trained without
+them (``train_classifier.py --fold``), one network a fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from stream_mer.app.material import Material, read_split
+from stream_mer.app.networks import Networks
+from stream_mer.app.trial import Trial, run_way
+from stream_mer.config import Settings
+from stream_mer.errors import ConfigError
+from stream_mer.runtime.manifest import load_manifest
+from stream_mer.runtime.open import open_engine
+
+
+def read_folds(file: Path) -> dict[str, tuple[str, ...]]:
+    """Fold -> people of the tuning half who are left out of training together.
+
+    Raises:
+        ConfigError: the file cannot be read, or not everybody of 'tune' is in exactly one fold.
+    """
+    folds, people = read_split(file, "folds"), read_split(file, "tune")
+    placed = sorted(person for members in folds.values() for person in members)
+    if placed != sorted(people):
+        raise ConfigError(f"{file}: everybody of 'tune' must be in exactly one of 'folds'")
+    return folds
+
+
+def people_of_fold(file: Path, fold: str) -> tuple[str, ...]:
+    """Who is left out in this fold.
+
+    Raises:
+        ConfigError: there is no such fold, or the file is not sound.
+    """
+    folds = read_folds(file)
+    if fold not in folds:
+        raise ConfigError(f"{file} has no fold '{fold}', only {', '.join(folds)}")
+    return folds[fold]
+
+
+def with_classifier(networks: Networks, folder: Path) -> Networks:
+    """The same networks with the classifier of an engine's folder, on the CPU."""
+    manifest = load_manifest(folder)
+    return replace(
+        networks,
+        classifier=manifest,
+        open_classifier=lambda: open_engine(manifest, backend="openvino", precision="f32", threads=1),
+    )
+
+
+def run_folds(
+    material: Material,
+    split: Path,
+    engines: Path,
+    way: str,
+    settings: Settings,
+    networks: Networks,
+    seeds: Sequence[int],
+) -> list[Trial]:
+    """Trials of all videos of the tuning half, everybody judged by the network that left him out.
+
+    Args:
+        material: where the videos are.
+        split: file with 'tune' and 'folds'.
+        engines: folder with one engine a fold, named like it.
+        way: one of ``trial.WAYS``.
+        settings: of the run.
+        networks: of that way; temperature and super-resolver are taken from them.
+        seeds: injections, 0 is the video as it is.
+    """
+    people = read_split(split, "tune")
+    trials: list[Trial] = []
+    for fold, members in read_folds(split).items():
+        watched = material.videos({person: people[person] for person in members}, seeds)
+        trials += run_way(watched, way, settings, with_classifier(networks, engines / fold))
+    return trials
