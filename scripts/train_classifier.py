@@ -4,9 +4,10 @@
     python scripts/make_windows.py video CONFIG --data VIDEOS --out PACKS
     python scripts/train_classifier.py CONFIG --packs PACKS --out RUN --engine engines/cnn-mer
 
-RUN receives config.json, log.csv, curves.png, last.pt, net.pt, report.txt; a run that is there goes on
-where it stopped. --engine receives model.onnx and manifest.toml; what its scores mean is fitted by
-calibrate_score.py. --fold trains without some people's real video, for decisions about the rest.
+RUN receives report.txt and a folder for each member of the committee with config.json, log.csv,
+curves.png, last.pt, net.pt; a run that is there goes on where it stopped. --engine receives model.onnx
+and manifest.toml; what its scores mean is fitted by calibrate_score.py. --fold trains without some
+people's real video, for decisions about the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from stream_mer.training import clf_report as report
 from stream_mer.training.clf_data import NONE
 from stream_mer.training.clf_export import GFLOP, write_onnx
 from stream_mer.training.clf_judge import calibrate
-from stream_mer.training.clf_net import Classifier, parameters
+from stream_mer.training.clf_net import Classifier, Committee, parameters
 from stream_mer.training.clf_pack import load_packs
 from stream_mer.training.clf_train import ClassifierSettings, load_net, scores_of, train
 
@@ -75,20 +76,26 @@ def main() -> int:
     parser.add_argument("--engine", type=Path, help="folder to write the engine to; its name is the engine's")
     parser.add_argument("--fold", help="leave out the real video of the people of this fold")
     parser.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
-    parser.add_argument("--begin-with", type=Path, help="net.pt of an earlier run to start from")
     parser.add_argument("--version", default="1")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     try:
         config = tomllib.loads(args.config.read_text(encoding="utf-8"))["train"]
+        members = int(config.pop("members", 1))
         settings = ClassifierSettings(**config)
         table = load_packs(*args.packs)
         if args.fold:
             left_out = np.isin(table["person"], people_of_fold(args.split, args.fold))
             table["part"] = np.where(left_out & table["real"].astype(bool), "held", table["part"])
-        net, columns = load_net(train(table, settings, args.out, begin_with=args.begin_with))
-        report.curves(args.out / "log.csv", args.out / "curves.png")
+        files = [
+            train(table, replace(settings, seed=settings.seed + i), args.out / f"member-{i + 1}")
+            for i in range(members)
+        ]
+        for file in files:
+            report.curves(file.with_name("log.csv"), file.with_name("curves.png"))
+        columns = load_net(files[0])[1]
+        net = Committee([load_net(file)[0] for file in files])
         logits = scores_of(net, table.pop("raw"), columns)
         aside = table["part"] == "choose"
         _, shift = calibrate(logits[aside], table["target"][aside])
@@ -99,7 +106,8 @@ def main() -> int:
         if args.engine:
             classifier = Classifier(net, columns, shift)
             write_onnx(classifier, args.engine / "model.onnx")
-            steps = int(torch.load(args.out / "last.pt", weights_only=True)["schedule"]["last_epoch"])
+            last = torch.load(files[-1].with_name("last.pt"), weights_only=True)
+            steps = members * int(last["schedule"]["last_epoch"])
             training = Training(DATA, LICENCE, COMMAND, settings.seed, steps)
             manifest = engine_manifest(args.engine.resolve().name, args.version, classifier, training)
             write_manifest(args.engine, replace(manifest, metrics=figures))

@@ -20,8 +20,6 @@ AROUND_NS = 80_000_000
 """Pictures this long before onset and after offset show the face at rest."""
 EARLIER_NS = 900_000_000
 """Speech is looked for this long before an event."""
-HABIT_NS = 1_800_000_000
-"""... and the event's own motion this long, at other times."""
 FROZEN = 0.25
 """Grey levels; pictures that differ less on average are the same picture once more."""
 _SECOND = 1e9
@@ -57,8 +55,6 @@ class Signals:
         likeness: lower correlation of the skin before with that at the apex and with that after.
         chatter: mouth's mean square change from picture to picture before the event, over that during it.
         turns: how often the mouth's motion came and went in the time before, per second.
-        habit: how much of the event's own motion the face also makes at other times, rms over the time
-            before; 0 if it never does, about 1 if it does so all the time, 0 as well if nothing is remembered.
         gap: longest distance between frames over the usual one.
         frozen: share of the event's frames that repeat the one before.
         outside: largest share of the crop beyond the frame's border.
@@ -77,7 +73,6 @@ class Signals:
     likeness: float
     chatter: float
     turns: float
-    habit: float
     gap: float
     frozen: float
     outside: float
@@ -97,8 +92,7 @@ def measure_signals(
         offset_ns: half-open.
     """
     before, after = apex_ns - onset_ns + EARLIER_NS, offset_ns - apex_ns + AROUND_NS
-    known = memory.around(track_id, apex_ns, before + HABIT_NS - EARLIER_NS, after)
-    seen = [g for g in known if g.pts_ns >= apex_ns - before]
+    seen = memory.around(track_id, apex_ns, before, after)
     times = np.array([g.pts_ns for g in seen], np.int64)
     pre = [g for g in seen if onset_ns - AROUND_NS <= g.pts_ns <= onset_ns]
     post = [g for g in seen if g.pts_ns >= offset_ns]
@@ -133,7 +127,6 @@ def measure_signals(
         likeness=min(_correlation(a[SKIN], other[SKIN]) for other in (peak, b)),
         chatter=chatter,
         turns=turns,
-        habit=_habit(known, change, onset_ns, offset_ns),
         gap=float(close.max() / usual) if usual and len(close) else 1.0,
         frozen=float(np.mean(still)) if still else 0.0,
         outside=max(g.outside for g in near),
@@ -172,25 +165,6 @@ def _speech(seen: list[Glimpse], onset_ns: int, offset_ns: int) -> tuple[float, 
         float(rate[earlier].mean() / max(float(rate[inside].mean()), 1e-6)),
         float(np.abs(np.diff(high.astype(int))).sum() / 2 / max(span, 0.1)),
     )
-
-
-def _habit(known: list[Glimpse], change: ArrayF32, onset_ns: int, offset_ns: int) -> float:
-    """How strongly ``change`` comes and goes before the event, in windows like the event's own.
-
-    Every earlier moment is asked as the event was: the picture there against the mean of those half an
-    event and some rest before and after it, projected on the change that the event made.
-    """
-    reach = (offset_ns - onset_ns + AROUND_NS) / 2
-    times = np.array([g.pts_ns for g in known], np.float64)
-    earlier = times[(times - reach >= times[0]) & (times + reach <= onset_ns)]
-    weight = change * FACE
-    energy = float((weight * weight).sum())
-    if not len(earlier) or energy <= 0:
-        return 0.0
-    course = np.array([float((g.grey * weight).sum()) for g in known]) / energy
-    at = (np.interp(earlier + shift, times, course) for shift in (-reach, 0.0, reach))
-    first, middle, last = at
-    return float(np.sqrt(np.mean((middle - 0.5 * (first + last)) ** 2)))
 
 
 def _speed(near: list[Glimpse]) -> float:

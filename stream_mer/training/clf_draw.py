@@ -1,4 +1,4 @@
-"""Draws the classifier's batches: balanced over classes and kinds, the hardest more often, and varied."""
+"""Draws the classifier's batches: balanced over classes, kinds and people, and varied."""
 
 from __future__ import annotations
 
@@ -76,25 +76,6 @@ class Drawer:
         self.positive = {flag: groups(event & (real == flag)) for flag in (False, True)}
         self.negative = {flag: groups(~event & (real == flag)) for flag in (False, True)}
         self.positives = int(event.sum())
-        self.hard: NDArray[np.intp] = rows[:0]
-
-    @property
-    def real_negatives(self) -> NDArray[np.intp]:
-        """Rows of real video in which nothing was injected."""
-        return np.concatenate([*self.negative[True], self.hard[:0]])
-
-    def mine(self, scores: NDArray[np.float64], share: float = 0.05) -> None:
-        """From now on half of the real negatives come from the ``share`` with the highest scores.
-
-        Clips' negatives are not mined: their hardest are half an event themselves (tried: average precision
-        on clips of people set aside fell from 0.94 to 0.93, and nothing was gained on real video).
-
-        Args:
-            scores: one for each of ``real_negatives``, how much it looks like an event.
-            share: part that counts as hard.
-        """
-        rows = self.real_negatives
-        self.hard = rows[np.argsort(-scores, kind="stable")[: max(1, round(share * len(rows)))]]
 
     def epoch(self, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
         """Row numbers of one epoch's batches."""
@@ -108,9 +89,7 @@ class Drawer:
                 picks.append(self._even(self.positive[True], true, rng))
             picks.append(self._even(self.negative[False], mix.batch - count - real, rng))
             if real:
-                hard = real // 2 if len(self.hard) else 0
-                picks.append(self._even(self.negative[True], real - hard, rng))
-                picks.append(rng.choice(self.hard, hard) if hard else self.hard[:0])
+                picks.append(self._even(self.negative[True], real, rng))
             yield np.concatenate(picks)
 
     @staticmethod

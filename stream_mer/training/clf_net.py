@@ -6,6 +6,9 @@ follows (JMTR 10(1), 2025), on motion instead of pixels: nothing of what a perso
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -101,13 +104,32 @@ class EventNet(nn.Module):
         return self.last(x), self.extent(x)
 
 
+Judge: TypeAlias = "EventNet | Committee"
+
+
+class Committee(nn.Module):
+    """Several networks that were trained alike from different random weights; the mean of what they say.
+
+    They see the same flow, which costs most, and do not err on the same things.
+    """
+
+    def __init__(self, members: Sequence[EventNet]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``EventNet``."""
+        said = [member(features) for member in self.members]
+        return torch.stack([s[0] for s in said]).mean(0), torch.stack([s[1] for s in said]).mean(0)
+
+
 class BothWays(nn.Module):
     """Judges features as they are and in the mirror, and gives the mean: two looks err less than one.
 
     Left and right are equals, and the flow, which costs most, need not be measured again.
 
     Args:
-        net: the trained network.
+        net: the trained network, or a committee of them.
         columns: which of ``FEATURES`` it looks at, in its order; all if None.
     """
 
@@ -115,7 +137,7 @@ class BothWays(nn.Module):
     signs: Tensor
     backwards: Tensor
 
-    def __init__(self, net: EventNet, columns: Tensor | None = None) -> None:
+    def __init__(self, net: Judge, columns: Tensor | None = None) -> None:
         super().__init__()
         self.net = net
         every = torch.arange(len(FEATURES))
@@ -141,14 +163,14 @@ class Classifier(nn.Module):
     """The whole engine: pictures in; logits, and the event's extent, out.
 
     Args:
-        net: the trained network.
+        net: the trained network, or a committee of them.
         columns: which of ``FEATURES`` it looks at, in its order.
         none_shift: added to the logit of 'none', to undo that training draws events too often.
     """
 
     shift: Tensor
 
-    def __init__(self, net: EventNet, columns: Tensor | None = None, none_shift: float = 0.0) -> None:
+    def __init__(self, net: Judge, columns: Tensor | None = None, none_shift: float = 0.0) -> None:
         super().__init__()
         self.flow = DenseLucasKanade()
         self.features = FlowFeatures()

@@ -16,8 +16,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stream_mer.training.clf_data import NONE
 from stream_mer.training.clf_draw import Drawer, Mix, augment
-from stream_mer.training.clf_judge import Judgement, Table, event_logit, judge
-from stream_mer.training.clf_net import CLASSES, FEATURES, WIDTHS, BothWays, EventNet, FlowFeatures
+from stream_mer.training.clf_judge import Judgement, Table, judge
+from stream_mer.training.clf_net import (
+    CLASSES,
+    FEATURES,
+    WIDTHS,
+    BothWays,
+    EventNet,
+    FlowFeatures,
+    Judge,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class ClassifierSettings:
     """Everything a training run depends on besides the packs; saved beside the weights."""
 
     seed: int = 1
-    epochs: int = 24
+    epochs: int = 2
     batch: int = 128
     rate: float = 2e-3
     weight_decay: float = 0.02
@@ -40,8 +48,6 @@ class ClassifierSettings:
     """Multiply in bfloat16 while training: three times as fast on processors that have it."""
     extent_weight: float = 0.3
     """Weight of the extents' error beside the classes' cross entropy."""
-    mining_epochs: int = 3
-    """Real negatives are scored every so many epochs; the hardest are then drawn as often as the rest."""
     features: tuple[str, ...] = FEATURES
     widths: tuple[int, int, int] = WIDTHS
     """Channels of the three convolution layers."""
@@ -57,7 +63,7 @@ class ClassifierSettings:
 
 
 def outputs_of(
-    net: EventNet, raw: NDArray[np.generic], columns: Tensor, batch: int = 256
+    net: Judge, raw: NDArray[np.generic], columns: Tensor, batch: int = 256
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logits ``(N, 6)`` and extents ``(N, 3)`` of raw windows, judged as the engine judges them."""
     features, both = FlowFeatures(), BothWays(net, columns).eval()
@@ -71,7 +77,7 @@ def outputs_of(
     return np.concatenate(logits), np.concatenate(extents)
 
 
-def scores_of(net: EventNet, raw: NDArray[np.generic], columns: Tensor) -> NDArray[np.float32]:
+def scores_of(net: Judge, raw: NDArray[np.generic], columns: Tensor) -> NDArray[np.float32]:
     """Logits ``(N, 6)`` of raw windows."""
     return outputs_of(net, raw, columns)[0]
 
@@ -95,7 +101,6 @@ def train(
     settings: ClassifierSettings,
     out: Path,
     *,
-    begin_with: Path | None = None,
     stop_after: int | None = None,
 ) -> Path:
     """Train on the rows of part ``train`` and return the file of the averaged weights.
@@ -108,7 +113,6 @@ def train(
         table: the window packs.
         settings: how to train.
         out: folder of the run; a run that is already there is continued.
-        begin_with: ``net.pt`` of an earlier run with the same features, instead of random weights.
         stop_after: end before this epoch, to continue another time.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -123,8 +127,6 @@ def train(
     many = np.concatenate([first, next(drawer.epoch(np.random.default_rng(1)))])
     x = features(torch.from_numpy(raw_of[many].astype(np.float32)))[:, columns]
     net.scale.copy_(1.0 / (x.square().mean((0, 2, 3)).sqrt() + 1e-3).view(1, -1, 1, 1))
-    if begin_with is not None:
-        net.load_state_dict(torch.load(begin_with, weights_only=True)["net"])
     average = get_ema_multi_avg_fn(settings.memory)  # type: ignore[no-untyped-call]
     mean = AveragedModel(net, multi_avg_fn=average)  # what is judged and kept
     optimiser = torch.optim.AdamW(net.parameters(), settings.rate, weight_decay=settings.weight_decay)
@@ -144,9 +146,6 @@ def train(
     for epoch in range(start, min(settings.epochs, stop_after or settings.epochs)):
         generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
         torch.manual_seed(settings.seed * 1000 + epoch)  # dropout
-        if epoch and epoch % settings.mining_epochs == 0:
-            rows = drawer.real_negatives
-            drawer.mine(event_logit(scores_of(net, raw_of[rows], columns)))
         net.train()
         losses = []
         for rows in drawer.epoch(np.random.default_rng((settings.seed, epoch))):

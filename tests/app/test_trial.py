@@ -30,7 +30,7 @@ from stream_mer.types import LABELS, Event, SourceInfo
 
 MS = 1_000_000
 ROOT = Path(__file__).resolve().parents[2]
-QUIET = Signals(1, 1, 1, 1, 0, 0, 5, 0.1, 0.99, 0.99, 0, 0, 0, 1, 0, 0, 0.0)
+QUIET = Signals(1, 1, 1, 1, 0, 0, 5, 0.1, 0.99, 0.99, 0, 0, 1, 0, 0, 0.0)
 BLINK = replace(QUIET, eyes=300.0)
 
 

@@ -144,7 +144,7 @@ def event(probability: float = 0.9, onset_ns: int = ONSET, track: int = 1) -> Ev
     )  # fmt: skip
 
 
-QUIET = Signals(1, 1, 1, 1, 0, 0, 5, 0.1, 0.99, 0.99, 0, 0, 0, 1, 0, 0, 0.0)
+QUIET = Signals(1, 1, 1, 1, 0, 0, 5, 0.1, 0.99, 0.99, 0, 0, 1, 0, 0, 0.0)
 
 
 def test_the_threshold_and_the_vetoes_decide_and_a_rejection_says_why() -> None:

@@ -15,7 +15,14 @@ from stream_mer.training.clf_data import NONE  # noqa: E402
 from stream_mer.training.clf_draw import Drawer, augment  # noqa: E402
 from stream_mer.training.clf_export import write_onnx  # noqa: E402
 from stream_mer.training.clf_judge import calibrate, event_logit, judge  # noqa: E402
-from stream_mer.training.clf_net import FEATURES, Classifier, EventNet, FlowFeatures, parameters  # noqa: E402
+from stream_mer.training.clf_net import (  # noqa: E402
+    FEATURES,
+    Classifier,
+    Committee,
+    EventNet,
+    FlowFeatures,
+    parameters,
+)
 from stream_mer.training.clf_train import (  # noqa: E402
     ClassifierSettings,
     extents_of,
@@ -156,16 +163,15 @@ def test_extents_are_relative_to_the_window() -> None:
     np.testing.assert_allclose(extents_of(table), [[0.2, 0.0, -0.1], [0, 0, 0]], atol=1e-6)
 
 
-def test_extents_are_learnt_and_the_hardest_negatives_drawn(table: dict[str, np.ndarray]) -> None:
-    drawer = Drawer(table, ClassifierSettings(batch=80).mix)
-    rows = drawer.real_negatives
-    assert (table["target"][rows] == NONE).all()
-    assert table["real"][rows].all()
-    hard = rows[:3]
-    drawer.mine(np.isin(rows, hard).astype(float), share=3 / len(rows))
-    drawn = np.concatenate(list(drawer.epoch(np.random.default_rng(0))))
-    real = drawn[(table["target"][drawn] == NONE) & table["real"][drawn]]
-    assert np.isin(real, hard).mean() == pytest.approx(0.5, abs=0.1)
+def test_a_committee_says_the_mean_of_its_members() -> None:
+    members = [EventNet().eval() for _ in range(3)]
+    features = torch.randn(2, len(FEATURES), 32, 32)
+    with torch.inference_mode():
+        logits, extent = Committee(members)(features)
+        said = [member(features) for member in members]
+    assert not torch.allclose(said[0][0], said[1][0], atol=1e-3)
+    torch.testing.assert_close(logits, sum(s[0] for s in said) / 3)
+    torch.testing.assert_close(extent, sum(s[1] for s in said) / 3)
 
 
 def test_features_drop_head_motion() -> None:
@@ -185,7 +191,8 @@ def test_exported_graph_says_the_same(backend: str, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     torch.manual_seed(1)
     columns = torch.arange(len(FEATURES) - 3)
-    classifier = Classifier(EventNet(len(columns)), columns, none_shift=1.5).eval()
+    committee = Committee([EventNet(len(columns)), EventNet(len(columns))])
+    classifier = Classifier(committee, columns, none_shift=1.5).eval()
     write_onnx(classifier, tmp_path / "m.onnx")
     rng = np.random.default_rng(0)
     low = rng.integers(0, 255, (5, 3, 16, 16, 3)).repeat(8, 2).repeat(8, 3)
