@@ -7,6 +7,7 @@ a context that is still on PyCUDA's stack when the process ends aborts it.
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from collections.abc import Iterator
@@ -98,15 +99,18 @@ def find_gpu(cuda: Any, index: int = 0) -> GpuFacts:
 
 
 def _primary_context(cuda: Any, index: int) -> Any:
-    """A GPU's primary context, made once in each thread and kept until the thread ends.
+    """A GPU's primary context, made once in each thread and kept until the process ends.
 
-    PyCUDA can let go of one only by leaving it current in the thread (``context::detach`` pushes it and
-    relies on a pop that only other contexts get). A builder that ran there next, as it does when the second
-    network's plan is made after the first was judged, would find a context that is no more.
+    PyCUDA's destructor takes it for an ordinary context: it calls ``cuCtxDetach``, which releases nothing and
+    is gone from newer drivers; only ``detach`` releases it [run: PyCUDA 2026.1]. And PyCUDA can let go of one
+    only by leaving it current in the thread (``detach`` pushes it and relies on a pop that only other contexts
+    get). A builder that ran there next, as it does when the second network's plan is made after the first
+    was judged, would find a context that is no more.
     """
     kept: dict[tuple[Any, int], Any] = _held.__dict__.setdefault("contexts", {})
     if (cuda, index) not in kept:
         kept[cuda, index] = cuda.Device(index).retain_primary_context()
+        atexit.register(kept[cuda, index].detach)
     return kept[cuda, index]
 
 

@@ -262,8 +262,11 @@ def fake_cuda(world: World) -> Any:
 
     class Context:
         def __init__(self) -> None:
-            told = "PyCUDA let go of a primary context, which leaves it current"
+            told = "PyCUDA let go of a primary context, which leaves it current and releases nothing"
             weakref.finalize(self, world.misdeeds.append, told)
+
+        def detach(self) -> None:
+            world.did("detach")
 
         def push(self) -> None:
             world.did("push")
