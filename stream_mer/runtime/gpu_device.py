@@ -103,8 +103,8 @@ def _primary_context(cuda: Any, index: int) -> Any:
 
     PyCUDA's destructor takes it for an ordinary context: it calls ``cuCtxDetach``, which releases nothing and
     is gone from newer drivers; only ``detach`` releases it [run: PyCUDA 2026.1]. And PyCUDA can let go of one
-    only by leaving it current in the thread (``detach`` pushes it and relies on a pop that only others get). A
-    builder that ran there next, as it does when the second network's plan is made after the first
+    only by leaving it current in the thread (``detach`` pushes it and relies on a pop that only others get).
+    A builder that ran there next, as it does when the second network's plan is made after the first
     was judged, would find a context that is no more.
     """
     kept: dict[tuple[Any, int], Any] = _held.__dict__.setdefault("contexts", {})
