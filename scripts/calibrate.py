@@ -5,7 +5,8 @@
 DATA holds faces/index.csv. Writes engines/<name>/model.int8.onnx and int8.toml, and into
 calibration/int8/<name>/ the list of pictures (samples.csv: paths and digests, no pictures), what was tried
 (trials.md) and how all ways to run it compare (ways.md). ``--table`` measures the ways only,
-``--check`` compares the list with the pictures there are.
+``--check`` compares the list with the pictures there are: each must be the very file and still show one
+face, and most crops must be the same to the last bit, which differs for a few from processor to processor.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from ways_table import compare_ways
 
-from stream_mer.errors import ConfigError, EngineError, OutputError, StreamMerError
+from stream_mer.errors import EngineError, OutputError, StreamMerError
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.int8 import Int8Page, write_int8
@@ -37,7 +38,14 @@ from stream_mer.training.quantise import (
     run_onnx,
     trial_table,
 )
-from stream_mer.training.samples import Samples, choose_samples, cut_samples, read_samples, write_samples
+from stream_mer.training.samples import (
+    Samples,
+    choose_samples,
+    cut_samples,
+    read_samples,
+    require_alike,
+    write_samples,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,10 +72,10 @@ def samples_of(args: argparse.Namespace, path: Path) -> Samples:
     model = AssetStore(args.assets).path("face_detection_short_range.tflite")
     with closing(MediaPipeDetector(model)) as detector:
         found = cut_samples(args.data / "faces", rows, detector)
-    if args.check and found.rows != listed:
-        changed = sum(a != b for a, b in zip(found.rows, listed, strict=False))
-        raise ConfigError(f"{path}: {changed} of {len(listed)} crops are cut otherwise now; calibrate again")
-    if not args.check:
+    if args.check:
+        alike = require_alike(listed, found.rows)
+        print(f"{alike} of {len(listed)} crops are the listed ones to the last bit")
+    else:
         write_samples(path, found.rows)
     return found
 

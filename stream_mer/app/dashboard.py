@@ -84,6 +84,7 @@ def dashboard(address: str, token: str | None, fleet: Fleet) -> Iterator[str]:
             shared.pictures,
             outbox,
             __version__,
+            gpu_fallbacks=len(fleet.networks.networks.changes()),
         )
 
     states: list[LiveState] = [fleet.states[camera.name] for camera in fleet.cameras]

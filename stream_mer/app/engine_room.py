@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from stream_mer.runtime.machine import cpu_model, is_busy, usable_cores
 from stream_mer.runtime.manifest import list_manifests, read_network
 from stream_mer.runtime.open import Way, open_engine, ways_to_run
 from stream_mer.runtime.parity import compare_engines
+from stream_mer.runtime.plan_cache import PlanCache
 from stream_mer.runtime.plan_choice import gpu_here, gpu_ways
 from stream_mer.runtime.plans import load_gpu
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.shipped import engines_root, find_manifest
 
 
-def show(name: str | None, threads: int | None) -> int:  # noqa: ARG001  (one signature for the three)
+def show(name: str | None) -> int:
     """Print the engines that came with this installation; untrained ones with their command."""
     table = Table(title=str(engines_root()))
     for column in ("name", "task", "parameters", "GFLOP", "measured", "sha256", "state"):
@@ -94,11 +96,27 @@ def _verify_one(manifest: Manifest, threads: int | None, crops: Crops, out: Cons
     return bad
 
 
-def bench(name: str | None, threads: int | None) -> int:
+def bench(
+    name: str | None,
+    threads: int | None,
+    backend: str | None = None,
+    precisions: Sequence[str] | None = None,
+    folder: Path | None = None,
+) -> int:
     """Measure latency percentiles and faces a second for every engine, backend, precision and batch.
 
     Beside them the bound: what large matrix products reach here, over the network's operations. On the
     processor they are in f32, which bf16 and int8 may exceed; on a GPU in the plan's own precision.
+
+    Args:
+        name: only this engine.
+        threads: of the processor.
+        backend: only this library.
+        precisions: only these.
+        folder: of the plans; the user's cache if None.
+
+    Raises:
+        EngineError: nothing can be run so here, or an engine does not load.
     """
     out, peaks = console(), {"cpu": gemm_gflops()}
     gpu = gpu_here()
@@ -111,8 +129,19 @@ def bench(name: str | None, threads: int | None) -> int:
     work = {m.name: m.gflop for m in manifests}
 
     def ways(manifest: Manifest, count: int | None) -> tuple[Way, ...]:
-        return (*ways_to_run(manifest, threads=count), *gpu_ways(manifest))
+        possible = (*ways_to_run(manifest, threads=count), *gpu_ways(manifest, PlanCache(folder)))
+        return tuple(
+            way
+            for way in possible
+            if backend in (None, way.backend) and (not precisions or way.precision in precisions)
+        )
 
+    if not any(ways(m, threads) for m in manifests):
+        wanted = " ".join((*filter(None, (name, backend)), *(precisions or ())))
+        raise EngineError(
+            f"nothing to measure: {wanted} cannot be run here\n"
+            "On a GPU only plans that the gate let through are: stream-mer engines build, then verify."
+        )
     for row in bench_engines(manifests, ways, threads=(threads,)):
         figures = (row.p50_ms, row.p95_ms, row.p99_ms)
         version = row.version.split("-")[0]  # OpenVINO's names its branch, too

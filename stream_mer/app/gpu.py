@@ -15,6 +15,7 @@ from stream_mer.config import Settings
 from stream_mer.errors import DeviceError, EngineError
 from stream_mer.pipeline.presses import counted_presses
 from stream_mer.protocols import Engine
+from stream_mer.runtime.bicubic import BICUBIC, BicubicEngine
 from stream_mer.runtime.fallback import FallbackEngine
 from stream_mer.runtime.gpu_device import find_gpu, load_cuda
 from stream_mer.runtime.open import GPU_BACKENDS, open_engine
@@ -56,6 +57,7 @@ def pick_on_gpu(
 
     A GPU is fast enough for every network that is shipped, so ``auto`` takes the best, not the fastest.
     A network that the GPU has no room for, or during whose check it is lost, goes on on the processor.
+    ``bicubic``, the last step of an overloaded service, is no network and runs on the processor.
 
     Args:
         settings: engine, device and backend.
@@ -69,11 +71,10 @@ def pick_on_gpu(
     backend = gpu_backend(settings)
     library = load_library(backend)
     facts = find_gpu(load_cuda())
-    chosen = _best(super_resolvers, settings.engine, quality)
-    cache, crops = PlanCache(), list[Crops]()
-    wishes = [chosen_wish(one, backend, facts.capability, cache) for one in (chosen, classifier)]
-    changes, openers = list[str](), list[Callable[[], Engine]]()
-    for wish in wishes:
+    cache, crops, changes = PlanCache(), list[Crops](), list[str]()
+
+    def prepared(wish: PlanWish) -> Callable[[], Engine]:
+        nonlocal crops
         with interruptible(say_progress(wish)) as report:
             page = ensure_plan(wish, cache, library=library, capability=facts.capability, progress=report)
         failure = ""
@@ -83,13 +84,24 @@ def pick_on_gpu(
                 gate_plan(wish, cache, judge_for(wish.manifest, crops[0]))
             except DeviceError as error:
                 failure = str(error)
-        openers.append(_opener(wish, cache, settings, changes.append, failure))
-    sr, clf = openers
-    precision = wishes[0].request.precision
+        return _opener(wish, cache, settings, changes.append, failure)
+
+    def classifying() -> Callable[[], Engine]:
+        return prepared(chosen_wish(classifier, backend, facts.capability, cache))
+
+    def told() -> tuple[str, ...]:
+        return tuple(dict.fromkeys(changes))
+
+    if settings.engine == BICUBIC.name:
+        way = ("opencv", "u8")
+        return GpuChoice(BICUBIC, "as asked for", way, BicubicEngine, classifying(), told)
+    chosen = _best(super_resolvers, settings.engine, quality)
+    wish = chosen_wish(chosen, backend, facts.capability, cache)
+    precision = wish.request.precision
     reason = (
         f"{chosen.name} with {backend} {precision} on {facts.name}: the best, a GPU is fast enough for it"
     )
-    return GpuChoice(chosen, reason, (backend, precision), sr, clf, lambda: tuple(dict.fromkeys(changes)))
+    return GpuChoice(chosen, reason, (backend, precision), prepared(wish), classifying(), told)
 
 
 def gpu_backend(settings: Settings) -> str:

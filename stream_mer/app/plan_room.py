@@ -71,6 +71,25 @@ def wishes(
     return tuple(found)
 
 
+def show(engine: str | None, folder: Path | None) -> int:
+    """Print the plans there are, what each fits and what the gate said; nothing where there are none.
+
+    Raises:
+        EngineError: a plan's page cannot be read.
+    """
+    cache, out = PlanCache(folder), console()
+    table = Table(title=f"plans in {cache.folder}")
+    for column in ("engine", "precision", "library", "for", "largest batch", "MB", "state"):
+        table.add_column(column)
+    for page in cache.pages(engine or ""):
+        library, batch = f"{page.backend} {page.version}", str(page.batches[-1])
+        size = f"{cache.path(page).stat().st_size / 1e6:.1f}" if cache.built_ns(page) else "missing"
+        table.add_row(page.engine, page.precision, library, page.capability, batch, size, _state(page))
+    if table.row_count:
+        out.print(table)
+    return 0
+
+
 def build(wanted: Sequence[PlanWish], folder: Path | None, *, force: bool = False) -> int:
     """Build what is not in the cache yet, with progress; print where each plan lies and what it fits.
 

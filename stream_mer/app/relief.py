@@ -51,7 +51,10 @@ class SharedNetworks:
         self.classifier = SharedEngine("classification", [picked.open_classifier])
         self._steps = ladder
         self.networks = replace(
-            picked, open_super_resolver=self.super_resolver.client, open_classifier=self.classifier.client
+            picked,
+            open_super_resolver=self.super_resolver.client,
+            open_classifier=self.classifier.client,
+            changes=lambda: tuple(change for step in ladder for change in step.changes()),
         )
 
     def digests(self) -> Mapping[str, str]:

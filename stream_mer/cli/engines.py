@@ -9,6 +9,7 @@ from stream_mer.cli.flags import Verbs, add_verb
 
 PRECISIONS = ("f32", "fp16", "bf16", "int8", "fp8")
 PLAN_BACKENDS = ("tensorrt", "tensorrt-rtx")
+CPU_BACKENDS = ("onnxruntime", "openvino")
 
 
 def add(verbs: Verbs) -> None:
@@ -17,8 +18,12 @@ def add(verbs: Verbs) -> None:
     engines.add_argument("action", choices=("list", "build", "verify", "bench"))
     engines.add_argument("--engine", help="only this one")
     engines.add_argument("--threads", type=_count)
-    plans = engines.add_argument_group("plans", "for build and verify: TensorRT's files, one per GPU")
-    plans.add_argument("--backend", choices=PLAN_BACKENDS, help="default: whichever is installed")
+    plans = engines.add_argument_group("plans", "TensorRT's files, one per GPU")
+    plans.add_argument(
+        "--backend",
+        choices=(*PLAN_BACKENDS, *CPU_BACKENDS),
+        help="default: whichever is installed; the last two for bench only",
+    )
     plans.add_argument(
         "--precision", choices=PRECISIONS, type=_precision, action="append", help="repeat for more"
     )
@@ -43,14 +48,18 @@ def _precision(text: str) -> str:
 
 def _engines(args: argparse.Namespace) -> int:
     from stream_mer.app import engine_room, plan_room
+    from stream_mer.errors import ConfigError
 
+    if args.action == "list":
+        return max(engine_room.show(args.engine), plan_room.show(args.engine, args.cache))
+    if args.action == "bench":
+        return engine_room.bench(args.engine, args.threads, args.backend, args.precision, args.cache)
+    if args.backend in CPU_BACKENDS:
+        raise ConfigError(f"--backend {args.backend} has no plans.\nUse {' or '.join(PLAN_BACKENDS)}.")
     if args.action == "build":
         wishes = plan_room.wishes(args.engine, args.backend, args.precision, args.target, args.max_batch)
         return plan_room.build(wishes, args.cache, force=args.force)
-    if args.action == "verify":
-        checked = engine_room.verify(args.engine, args.threads, args.faces)
-        wishes = plan_room.wishes(args.engine, args.backend, args.precision, args.target, args.max_batch)
-        asked = args.backend is not None
-        return max(checked, plan_room.verify(wishes, args.cache, asked=asked, faces=args.faces))
-    action = {"list": engine_room.show, "bench": engine_room.bench}[args.action]
-    return action(args.engine, args.threads)
+    checked = engine_room.verify(args.engine, args.threads, args.faces)
+    wishes = plan_room.wishes(args.engine, args.backend, args.precision, args.target, args.max_batch)
+    asked = args.backend is not None
+    return max(checked, plan_room.verify(wishes, args.cache, asked=asked, faces=args.faces))

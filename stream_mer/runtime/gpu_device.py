@@ -7,6 +7,7 @@ a context that is still on PyCUDA's stack when the process ends aborts it.
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,10 @@ from stream_mer.errors import DeviceError, EngineError
 
 INSTALL = "install it with 'pip install stream-mer[gpu]' (a compiler and CUDA's headers are needed), or use "
 INSTALL += "--device cpu"
+
+
+_held = threading.local()
+"""Each thread's primary contexts, see ``_primary_context``."""
 
 
 def load_cuda() -> Any:
@@ -76,10 +81,6 @@ class GpuFacts:
 def find_gpu(cuda: Any, index: int = 0) -> GpuFacts:
     """Ask what a GPU is, without its context.
 
-    PyCUDA leaves a primary context that it lets go of current in the thread (``context::detach`` pushes it
-    and relies on a pop that only other contexts get). A builder that ran there next would find a context
-    that is no more; so nobody retains one just to ask.
-
     Args:
         cuda: PyCUDA's driver module.
         index: which GPU.
@@ -95,6 +96,22 @@ def find_gpu(cuda: Any, index: int = 0) -> GpuFacts:
         device = cuda.Device(index)
         major, minor = device.compute_capability()
         return GpuFacts(str(device.name()), f"sm{major}{minor}")
+
+
+def _primary_context(cuda: Any, index: int) -> Any:
+    """A GPU's primary context, made once in each thread and kept until the process ends.
+
+    PyCUDA's destructor takes it for an ordinary context: it calls ``cuCtxDetach``, which releases nothing and
+    is gone from newer drivers; only ``detach`` releases it [run: PyCUDA 2026.1]. And PyCUDA can let go of one
+    only by leaving it current in the thread (``detach`` pushes it and relies on a pop that only others get).
+    A builder that ran there next, as it does when the second network's plan is made after the first
+    was judged, would find a context that is no more.
+    """
+    kept: dict[tuple[Any, int], Any] = _held.__dict__.setdefault("contexts", {})
+    if (cuda, index) not in kept:
+        kept[cuda, index] = cuda.Device(index).retain_primary_context()
+        atexit.register(kept[cuda, index].detach)
+    return kept[cuda, index]
 
 
 class GpuDevice:
@@ -114,7 +131,7 @@ class GpuDevice:
         facts = find_gpu(cuda, index)
         self.name, self.capability, self.label = facts.name, facts.capability, facts.label
         with cuda_errors(cuda, f"GPU {index} was opened"):
-            self._context: Any = cuda.Device(index).retain_primary_context()
+            self._context: Any = _primary_context(cuda, index)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -138,7 +155,7 @@ class GpuDevice:
             self.cuda.Context.pop()
 
     def close(self) -> None:
-        """Let go of the context; idempotent. Memory and streams must have been freed before."""
+        """End the use of the context; idempotent. Memory and streams must have been freed before."""
         self._context = None
 
 

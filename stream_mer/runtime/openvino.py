@@ -26,6 +26,11 @@ _absent.setdefault("openvino_telemetry", None)
 
 import openvino  # noqa: E402
 
+_CORE = openvino.Core()
+"""The only one of the process, kept until it ends. Each loads the CPU plugin of its own, which makes the
+thread's signals run on a stack that it frees with itself; two that are let go of in another order, or in
+another thread, leave the thread a freed one, and the next Ctrl-C is a segmentation fault [run: 2026.4]."""
+
 PRECISIONS = ("auto", "f32", "bf16", "int8")
 HINTS = ("latency", "throughput")
 
@@ -33,7 +38,7 @@ HINTS = ("latency", "throughput")
 def bf16_available(device: str = "cpu") -> bool:
     """Whether OpenVINO can compute in bf16 on this device. Whether that is faster must be measured."""
     try:
-        return "BF16" in openvino.Core().get_property(device.upper(), "OPTIMIZATION_CAPABILITIES")
+        return "BF16" in _CORE.get_property(device.upper(), "OPTIMIZATION_CAPABILITIES")
     except RuntimeError:  # no such device
         return False
 
@@ -93,14 +98,13 @@ class OpenVinoEngine:
         }
         if device.upper() != "CPU":
             settings = {key: settings[key] for key in ("INFERENCE_PRECISION_HINT", "PERFORMANCE_HINT")}
+        if cache_dir is not None:
+            settings["CACHE_DIR"] = str(cache_dir)
         try:
-            core = openvino.Core()
-            if cache_dir is not None:
-                core.set_property({"CACHE_DIR": str(cache_dir)})
             # Only ONNX can be read from memory; for the rest the path is read a second time.
-            model = core.read_model(network if manifest.file.endswith(".onnx") else manifest.path)
+            model = _CORE.read_model(network if manifest.file.endswith(".onnx") else manifest.path)
             _make_batch_free(model, manifest)
-            compiled = core.compile_model(model, device.upper(), settings)
+            compiled = _CORE.compile_model(model, device.upper(), settings)
             self._requests = [compiled.create_infer_request() for _ in range(streams)]
         except RuntimeError as error:
             raise EngineError(
@@ -140,7 +144,7 @@ class OpenVinoEngine:
         path = Path(path)
         try:
             digest = sha256(path.read_bytes()).hexdigest()
-            model = openvino.Core().read_model(path)
+            model = _CORE.read_model(path)
         except (OSError, RuntimeError) as error:
             raise EngineError(f"network {path}: OpenVINO cannot read it: {_first_line(error)}") from error
         if len(model.inputs) != 1:

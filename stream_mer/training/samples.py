@@ -26,6 +26,8 @@ KINDS: tuple[str, ...] = ("crop", "paper", "dark", "noisy")
 """The product's crop as it is; the paper's degradation of the HR crop; under-exposed; with sensor noise."""
 DARK_GAIN, NOISE_LEVELS = 0.4, 4.0
 ROLES: tuple[str, ...] = ("range", "judge")
+ALIKE_SHARE = 0.5
+"""At least so many crops of a list must be the same to the last bit, see ``require_alike``."""
 HELD_SHARE = 0.5
 """Crops to judge by for every crop that ranges are found on."""
 
@@ -131,6 +133,27 @@ def cut_samples(faces: Path, rows: Sequence[SampleRow], detector: FaceDetector) 
     if not kept:
         raise ConfigError(f"{faces}: no listed picture shows one frontal face")
     return Samples(tuple(kept), np.stack(low), np.stack(high))
+
+
+def require_alike(listed: Sequence[SampleRow], found: Sequence[SampleRow]) -> int:
+    """How many crops are the listed ones to the last bit, if they are cut as they were.
+
+    A detector's last bits differ between processors, which moves a value over the edge between two levels
+    in a few crops (2 of 92, measured); another way of cutting changes nearly all.
+
+    Raises:
+        ConfigError: a picture fell out, or more than half of the crops are others.
+    """
+    gone = len(listed) - len(found)
+    if gone:
+        raise ConfigError(
+            f"{gone} of {len(listed)} listed pictures show no frontal face now; calibrate again"
+        )
+    alike = sum(one == other for one, other in zip(listed, found, strict=True))
+    if alike < ALIKE_SHARE * len(listed):
+        changed = len(listed) - alike
+        raise ConfigError(f"{changed} of {len(listed)} crops are cut otherwise now; calibrate again")
+    return alike
 
 
 def _degraded(rgb: ImageU8, pose: Similarity, row: SampleRow) -> ImageU8:

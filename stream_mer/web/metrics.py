@@ -50,7 +50,11 @@ class CameraReading:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The whole service at one moment. ``outbox`` counts events by where they are, per destination."""
+    """The whole service at one moment.
+
+    ``outbox`` counts events by where they are, per destination; ``gpu_fallbacks`` the networks that left the
+    GPU for the processor.
+    """
 
     cameras: Sequence[CameraReading]
     level: int = 0
@@ -59,6 +63,7 @@ class Reading:
     pictures: int = 0
     outbox: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     version: str = ""
+    gpu_fallbacks: int = 0
 
 
 class Metrics:
@@ -90,6 +95,8 @@ class _Collector(Collector):
         yield GaugeMetricFamily("stream_mer_overload_level", "0: nothing is given up", value=now.level)
         yield CounterMetricFamily("stream_mer_sr_batches", "Batches super-resolved", value=now.batches)
         yield CounterMetricFamily("stream_mer_sr_pictures", "Faces super-resolved", value=now.pictures)
+        left = "Networks that left the GPU for the processor; the log says why"
+        yield CounterMetricFamily("stream_mer_gpu_fallbacks", left, value=now.gpu_fallbacks)
         info = GaugeMetricFamily("stream_mer_build_info", "Version that runs", labels=["version"])
         info.add_metric([now.version], 1)
         yield info

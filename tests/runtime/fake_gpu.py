@@ -262,7 +262,11 @@ def fake_cuda(world: World) -> Any:
 
     class Context:
         def __init__(self) -> None:
-            world.keep(self)
+            told = "PyCUDA let go of a primary context, which leaves it current and releases nothing"
+            weakref.finalize(self, world.misdeeds.append, told)
+
+        def detach(self) -> None:
+            world.did("detach")
 
         def push(self) -> None:
             world.did("push")
@@ -293,7 +297,10 @@ def fake_cuda(world: World) -> Any:
             world.did("retain")
             return Context()
 
-    return SimpleNamespace(
+    class Driver(SimpleNamespace):
+        __hash__ = object.__hash__  # as a module has
+
+    return Driver(
         init=lambda flags=0: world.did("init"), Device=Device, Context=Context, Stream=Stream,
         pagelocked_empty=pagelocked_empty, mem_alloc=mem_alloc, streams=streams,
         memcpy_htod_async=memcpy_htod_async, memcpy_dtoh_async=memcpy_dtoh_async,

@@ -22,6 +22,8 @@ from stream_mer.runtime.gpu_device import GpuDevice, find_gpu
 from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
 from stream_mer.runtime.open import GPU_BACKENDS
+from stream_mer.runtime.parity import compare_outputs
+from stream_mer.runtime.plan_build import TARGETS
 from stream_mer.runtime.plan_cache import PlanCache
 from stream_mer.runtime.plans import ensure_plan, gate_plan, load_gpu, open_plan, precisions_of, wish_for
 from stream_mer.runtime.schema import Manifest
@@ -49,9 +51,11 @@ def gpu_of(backend: str) -> Gpu:
         skip_or_fail("gpu", f"{backend} is not installed")
     try:
         gpu = load_gpu(backend)  # as the product loads them: only TensorRT is recorded by us
-        find_gpu(gpu.cuda)
+        capability = find_gpu(gpu.cuda).capability
     except EngineError as error:
         skip_or_fail("gpu", str(error).splitlines()[0])
+    if gpu.library.rtx and capability not in TARGETS:
+        pytest.skip(f"{backend} is not made for {capability}")  # data-centre GPUs of sm90 and sm100
     return gpu
 
 
@@ -91,10 +95,13 @@ def test_every_batch_size_gives_what_single_faces_give(
     engine, manifest, _ = case
     items = crops.windows if manifest.task == "classification" else crops.lr
     alone = np.concatenate([engine.run(items[i : i + 1])[0] for i in range(20)])
-    for count in (0, 1, 2, 7, 16, 17, 20):
+    assert engine.run(items[:0])[0].shape == (0, *alone.shape[1:])
+    for count in (1, 2, 7, 16, 17, 20):
         for _ in range(3):  # plain, recorded, played
-            (ours,) = engine.run(items[:count])
-            assert np.abs(ours.astype(np.float64) - alone[:count]).max(initial=0) <= 8
+            outputs = engine.run(items[:count])  # a classifier has more than one
+            # Another batch size is another kernel, which sums in another order.
+            verdict = compare_outputs((alone[:count],), outputs[:1], engine.page.precision)
+            assert verdict.ok, f"{count} at once: {verdict.reason}"
     assert engine.counts["graph_failures"] == 0
     recorded = engine.page.backend == "tensorrt"  # TensorRT-RTX records by itself, unseen
     assert (engine.counts["graph_runs"] > 0) is recorded
@@ -107,8 +114,9 @@ def test_many_more_faces_than_the_largest_batch(
     if manifest.task == "classification":
         pytest.skip("windows are few")
     lr = np.concatenate([crops.lr] * 4)
-    (sr,) = engine.run(lr)
-    np.testing.assert_array_equal(sr[: len(crops.lr)], sr[-len(crops.lr) :])
+    (sr,) = engine.run(lr)  # the last chunk is smaller and runs with other kernels
+    verdict = compare_outputs((sr[: len(crops.lr)],), (sr[-len(crops.lr) :],), engine.page.precision)
+    assert verdict.ok, verdict.reason
 
 
 @pytest.mark.parametrize("backend", GPU_BACKENDS)

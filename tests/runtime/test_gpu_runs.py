@@ -4,45 +4,32 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_gpu import World, fake_cuda, fake_gpu
-from tiny_networks import install, pictures, super_resolver
+from tiny_networks import pictures
 
+from stream_mer.app import engine_room, plan_room
 from stream_mer.app import gpu as gpu_runs
-from stream_mer.app import plan_room
+from stream_mer.cli import main
 from stream_mer.config import Settings
 from stream_mer.errors import DeviceError, EngineError
 from stream_mer.runtime import plan_build, plan_choice, plans
+from stream_mer.runtime.open import Way
 from stream_mer.runtime.plan_build import BuiltPlan
 from stream_mer.runtime.plan_cache import PlanCache, PlanManifest, rebuild_hint
 from stream_mer.runtime.plan_choice import chosen_wish, gpu_ways
 from stream_mer.runtime.plan_lock import reserved
 from stream_mer.runtime.plans import PlanWish, ensure_plan, open_plan, page_for, typed_for, wish_for
 from stream_mer.runtime.schema import Manifest
-from stream_mer.runtime.trt_library import Library, load_library
+from stream_mer.runtime.trt_library import Library
 
-
-@pytest.fixture(scope="module")
-def rtx() -> Library:
-    return load_library("tensorrt-rtx")
-
-
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return install(tmp_path / "engines", "tiny", super_resolver())
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> PlanCache:
-    return PlanCache(tmp_path / "plans")
+pytest_plugins = ("plan_fixtures",)
 
 
 def kept(cache: PlanCache, wish: PlanWish, library: Library, at: int) -> PlanManifest:
@@ -115,23 +102,17 @@ class Pressing(dict[str, int]):
             signal.raise_signal(signal.SIGINT)
 
 
-def pressed_in_a_build(manifest: Manifest, folder: Path) -> None:
-    """Build with Ctrl-C in the middle; ends with 0 if that ended the build and nothing was kept."""
+def test_ctrl_c_anywhere_in_a_build_ends_it(
+    rtx: Library, manifest: Manifest, cache: PlanCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps = plan_build._Steps
-    plan_build._Steps = lambda: steps(Pressing())  # type: ignore[assignment,misc]
-    try:
-        plan_room.build([wish_for(manifest, "tensorrt-rtx")], folder)
-    except KeyboardInterrupt:
-        sys.exit(2 if list(folder.glob("*.plan")) else 0)
-    sys.exit(3)
-
-
-def test_ctrl_c_anywhere_in_a_build_ends_it(rtx: Library, manifest: Manifest, tmp_path: Path) -> None:
-    """In a process of its own, as users have it: a cancelled build at the end of a long test run crashed."""
-    child = get_context("spawn").Process(target=pressed_in_a_build, args=(manifest, tmp_path / "plans"))
-    child.start()
-    child.join(120)
-    assert child.exitcode == 0
+    monkeypatch.setattr(plan_build, "_Steps", lambda: steps(Pressing()))
+    with pytest.raises(KeyboardInterrupt):
+        plan_room.build([wish_for(manifest, "tensorrt-rtx")], cache.folder)
+    assert list(cache.folder.glob("*.plan")) == []
+    monkeypatch.undo()
+    page = ensure_plan(wish_for(manifest, "tensorrt-rtx", max_batch=1), cache, library=rtx)
+    assert cache.read(page)  # the next build in this process is none the worse
 
 
 class TestTwoBuilders:
@@ -240,3 +221,42 @@ class TestVerify:
         machine("gate_plan", lambda *_: page)
         plan_room.verify([wish], cache.folder, asked=True, faces=Path("people"))
         assert asked == [Path("people")]
+
+
+class TestListAndBench:
+    def test_plans_are_listed_with_what_they_fit(
+        self, rtx: Library, manifest: Manifest, cache: PlanCache, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert plan_room.show(None, cache.folder) == 0
+        assert capsys.readouterr().out == ""
+        page = kept(cache, wish_for(manifest, "tensorrt-rtx", target="sm89", max_batch=4), rtx, 1)
+        cache.note(replace(page, passed=True, parity="50.1 dB", checked_on="Fake GPU sm89"))
+        plan_room.show(None, cache.folder)
+        said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        for word in ("tiny", "fp16", "tensorrt-rtx", "sm89", " 4 ", "passed on"):
+            assert word in said
+        plan_room.show("other", cache.folder)
+        assert capsys.readouterr().out == ""
+
+    def test_a_benchmark_measures_what_was_asked_for(
+        self, cache: PlanCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[object] = []
+
+        def measured(manifests: object, ways: Callable[..., tuple[Way, ...]], **_: object) -> list[object]:
+            asked.extend(str(way) for manifest in manifests for way in ways(manifest, 1))  # type: ignore[attr-defined]
+            return []
+
+        def plans_of(_: Manifest, used: PlanCache) -> tuple[Way, ...]:
+            asked.append(used.folder)
+            return (Way("tensorrt", "fp16", "11", lambda: pytest.fail("opened")),)
+
+        monkeypatch.setattr(engine_room, "bench_engines", measured)
+        monkeypatch.setattr(engine_room, "gpu_ways", plans_of)
+        monkeypatch.setattr(engine_room, "gemm_gflops", lambda: 1.0)
+        flags = ["engines", "bench", "--engine", "compact-x4", "--cache", str(cache.folder)]
+        assert main([*flags, "--backend", "onnxruntime", "--precision", "fp32"]) == 0
+        assert main([*flags, "--backend", "tensorrt"]) == 0
+        assert asked == [*[cache.folder] * 2, "onnxruntime f32", *[cache.folder] * 2, "tensorrt fp16"]
+        assert main([*flags, "--backend", "tensorrt", "--precision", "bf16"]) == 4
+        assert main(["engines", "build", "--backend", "openvino"]) == 2

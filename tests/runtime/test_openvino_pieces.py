@@ -1,6 +1,9 @@
-"""Batches of any size run in few sizes: OpenVINO keeps memory for every size it has seen."""
+"""OpenVINO's ways: memory kept for every size of batch it has seen, a stack for signals that it frees."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -30,3 +33,29 @@ def test_live_batches_of_any_size_need_few_sizes(monkeypatch: pytest.MonkeyPatch
         assert np.abs(together.astype(int) - np.concatenate(alone)[:count]).max() <= 1
     assert sizes == {1, 2, 4, 8}
     engine.close()
+
+
+PRESSED = """
+import signal, threading
+from stream_mer.runtime import openvino
+from stream_mer.runtime.manifest import list_manifests
+from stream_mer.runtime.shipped import engines_root
+
+(manifest,) = [m for m in list_manifests(engines_root()) if m.name == "compact-x4"]
+older, newer = (openvino.OpenVinoEngine(manifest, threads=1) for _ in range(2))
+engines = [openvino.OpenVinoEngine(manifest, threads=1)]
+older.close()
+del older
+del newer
+thread = threading.Thread(target=engines.pop)
+thread.start()
+thread.join()
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_ctrl_c_after_engines_closed_in_any_order_and_thread_does_not_crash() -> None:
+    """It did, a segmentation fault: each engine's core left the thread a freed stack for its signals."""
+    ran = subprocess.run([sys.executable, "-c", PRESSED], capture_output=True, text=True, timeout=120)
+    assert (ran.returncode, ran.stdout) == (0, "handled\n"), ran.stderr

@@ -26,18 +26,10 @@ from stream_mer.runtime.plans import ensure_plan, gate_plan, open_plan, page_for
 from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.trt_library import Library, load_library
 
+pytest_plugins = ("plan_fixtures",)
+
 ENGINES = Path(__file__).resolve().parents[2] / "engines"
 SHIPPED = [manifest.name for manifest in list_manifests(ENGINES) if manifest.trained]
-
-
-@pytest.fixture(scope="module")
-def rtx() -> Library:
-    return load_library("tensorrt-rtx")
-
-
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return install(tmp_path / "engines", "tiny", super_resolver())
 
 
 def shipped(name: str) -> Manifest:

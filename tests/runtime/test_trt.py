@@ -257,6 +257,15 @@ def test_engine_and_runtime_go_before_the_context_and_after_the_memory(world: Wo
     settled(world)
 
 
+def test_no_context_is_let_go_of_while_the_thread_goes_on(world: World) -> None:
+    """PyCUDA would leave it current, and what runs there next, as a builder does, would find it gone."""
+    gpu = fake_gpu(world)
+    for _ in range(3):
+        TrtEngine(world.manifest, world.network, page_of(world), gpu).close()
+    assert world.calls["retain"] == 1
+    settled(world)
+
+
 def test_a_thousand_openings_leave_nothing(world: World) -> None:
     gpu = fake_gpu(world)
     page = page_of(world)

@@ -50,7 +50,7 @@ def samples(reading: Reading, accept: str = "") -> dict[tuple[str, tuple[str, ..
 
 @pytest.mark.parametrize("accept", ["", "text/plain", "application/openmetrics-text; version=1.0.0"])
 def test_every_figure_is_there_and_read_back(accept: str) -> None:
-    reading = Reading([DOOR, HALL], 2, "bicubic", 30, 90, {"webhook": {"waiting": 5}}, "1.2.3")
+    reading = Reading([DOOR, HALL], 2, "bicubic", 30, 90, {"webhook": {"waiting": 5}}, "1.2.3", 1)
     got = samples(reading, accept)
     name = DOOR.camera
     assert got["frames_captured_total", (name,)] == 10
@@ -66,6 +66,7 @@ def test_every_figure_is_there_and_read_back(accept: str) -> None:
     assert got["overload_level", ()] == 2
     assert got["outbox_events", ("webhook", "waiting")] == 5
     assert got["sr_pictures_total", ()] == 90
+    assert got["gpu_fallbacks_total", ()] == 1
     buckets = [v for (n, labels), v in got.items() if n == "stage_seconds_bucket" and labels[0] == name]
     assert buckets == [3, 5, 6]
     assert got["stage_seconds_count", (name, "face")] == 6
