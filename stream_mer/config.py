@@ -36,7 +36,8 @@ class Settings:
         explain: write the candidates that were turned down, with the reason, to ``rejected.jsonl``.
         device: where networks run.
         backend: which library runs them.
-        threads: CPU threads per engine, 1 to ``MOST_THREADS``; None leaves it to the library.
+        threads: CPU threads per engine, 1 to ``MOST_THREADS``; None: all cores for live video, for recordings
+            at most four, and one of each worker's cores is left to the other stages.
         overlay: write ``overlay.mp4``.
         redact: blur faces in every picture written.
         assets: folder with the detector's model files; None fetches and caches them.

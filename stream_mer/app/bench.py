@@ -18,8 +18,10 @@ from pathlib import Path
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.errors import SourceNotFound, StageError
 from stream_mer.runtime.bicubic import BICUBIC
+from stream_mer.runtime.machine import engine_threads, usable_cores
 from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.shipped import engines_root
+from stream_mer.sinks.summary import write_text
 
 STAGES = ("capture", "face", "infer", "overlay")
 
@@ -36,8 +38,11 @@ class Row:
     peak_mb: float
 
 
-def bench(videos: list[Path], out: Path | None) -> int:
-    """Process every video with every trained engine; print (and write) a Markdown table."""
+def bench(videos: list[Path], out: Path | None, *, overlay: bool = True) -> int:
+    """Process every video with every trained engine; print (and write) a Markdown table.
+
+    Without ``overlay`` as archives are processed.
+    """
     for video in videos:
         if not video.is_file():
             raise SourceNotFound(f"there is no file {video}.\nGive the videos to measure on.")
@@ -47,19 +52,19 @@ def bench(videos: list[Path], out: Path | None) -> int:
     for video in videos:
         for engine, sr in settings:
             print(f"{video.name}: {engine if sr == 'always' else 'native crops'} ...", file=sys.stderr)
-            rows.append(_measure(video, engine, sr))
-    text = _markdown(rows)
+            rows.append(_measure(video, engine, sr, overlay))
+    text = _markdown(rows, overlay)
     print(text)
     if out is not None:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text, "the table")
     return 0
 
 
-def _measure(video: Path, engine: str, sr: str) -> Row:
+def _measure(video: Path, engine: str, sr: str, overlay: bool) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, "-m", "stream_mer", "process", str(video), "--out", folder,
-            "--engine", engine, "--sr", sr,
+            "--engine", engine, "--sr", sr, *(() if overlay else ("--no-overlay",)),
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
@@ -81,19 +86,21 @@ def picture_size(video: Path) -> str:
     return f"{source.info.width}x{source.info.height}"
 
 
-def _markdown(rows: list[Row]) -> str:
+def _markdown(rows: list[Row], overlay: bool) -> str:
+    stages_shown = STAGES if overlay else STAGES[:-1]
     head = [
         "video",
         "size",
         "people",
         "faces through",
         "fps",
-        *(f"{s} p50/p95/p99 ms" for s in STAGES),
+        *(f"{s} p50/p95/p99 ms" for s in stages_shown),
         "peak MB",
         "first result s",
     ]
     lines = [
-        f"{platform.machine()}, {os.cpu_count()} cores; overlay written; every stage in its own thread.",
+        f"{platform.machine()}, {usable_cores()} cores; {'overlay' if overlay else 'no overlay'} written; "
+        f"every stage in its own thread, {engine_threads()} for each network.",
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),
@@ -108,7 +115,7 @@ def _markdown(rows: list[Row]) -> str:
             row.engine if row.sr == "always" else "native crop",
             f"{row.run['throughput_fps']}",
         ]
-        for stage in STAGES:
+        for stage in stages_shown:
             times = stages.get(stage)
             cells.append("–" if not times else "/".join(f"{times[f'p{p}_ms']:.1f}" for p in (50, 95, 99)))
         cells += [f"{row.peak_mb:.0f}", f"{row.run['first_result_s']}"]

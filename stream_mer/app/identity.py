@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,12 @@ class Identity:
     """A file as it was at one moment."""
 
     size: int
-    modified_ns: int
+    changed_ns: int
     sha256: str
 
 
 def identify(path: Path, known: FileEntry | None) -> Identity:
-    """Read what a file is; if it is as large and as old as ``known``, that one's digest is taken for it.
+    """Read what a file is; if nobody has touched it since ``known``, that one's digest is taken for it.
 
     Raises:
         SourceError: it is no file, or cannot be read to its end.
@@ -28,15 +29,24 @@ def identify(path: Path, known: FileEntry | None) -> Identity:
     """
     opening = resolve(path, 1.0)
     stat = path.stat()
-    if known and (known.size, known.modified_ns) == (stat.st_size, stat.st_mtime_ns):
-        return Identity(stat.st_size, stat.st_mtime_ns, known.sha256)
+    if known and (known.size, known.changed_ns) == (stat.st_size, changed_ns(stat)):
+        return Identity(stat.st_size, changed_ns(stat), known.sha256)
     digest = content_digest(opening)
     if known and digest != known.sha256:
         raise ConfigError(
             f"{path} has changed since this run began.\n"
             f"Its results in {known.name} belong to what it was; begin this file again with --restart."
         )
-    return Identity(stat.st_size, stat.st_mtime_ns, digest)
+    return Identity(stat.st_size, changed_ns(stat), digest)
+
+
+def changed_ns(stat: os.stat_result) -> int:
+    """When a file was last touched.
+
+    Copying can give a file any modification time (``cp -p``, ``rsync -t``, ``touch -r``); the time at
+    which its entry changed is the system's own, except on Windows, where that field is the time of birth.
+    """
+    return max(stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def require_unchanged(path: Path, entry: FileEntry) -> None:
@@ -49,7 +59,7 @@ def require_unchanged(path: Path, entry: FileEntry) -> None:
         stat = path.stat()
     except FileNotFoundError:
         return
-    if (stat.st_size, stat.st_mtime_ns) == (entry.size, entry.modified_ns):
+    if (stat.st_size, changed_ns(stat)) == (entry.size, entry.changed_ns):
         return
     if content_digest(resolve(path, 1.0)) != entry.sha256:
         raise SourceError(

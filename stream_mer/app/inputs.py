@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stream_mer.app.sources import OUTPUTS, VIDEO_SUFFIXES
@@ -33,8 +34,9 @@ def expand(words: Sequence[str], out: Path) -> list[Input]:
     """Files as they are; folders and patterns (``cams/**/*.mkv``) as the videos in them, each once, sorted.
 
     In a folder content decides, not the name: what decodes as moving pictures is taken, and so is what is
-    named like a video but damaged, so that it is reported and not passed over. What earlier runs wrote
-    is no input: everything under ``out``, and folders with an ``events.jsonl``.
+    named like a video but damaged, so that it is reported and not passed over. Links are followed, to files
+    and to folders. What earlier runs wrote is no input: everything under ``out``, and folders with an
+    ``events.jsonl``.
 
     Raises:
         SourceNotFound: a path does not exist, or nothing matches a pattern.
@@ -74,8 +76,9 @@ def name_outputs(inputs: Sequence[Input], known: Mapping[str, str]) -> dict[Path
     """The folder of outputs of every input, relative to ``--out``: its path without the suffix.
 
     A file from a folder mirrors its path below that folder; one named alone is called by its stem. Where
-    two would share a name, both get longer ones (the path as given, then with the suffix, then with a
-    digest of the place); what has a name from an earlier run keeps it.
+    two would share a name, both get longer ones: with as many of the folders above as tell them apart and
+    no more (names are shown in reports, and paths must not be), then with the suffix, then with a digest of
+    the place. What has a name from an earlier run keeps it.
 
     Args:
         inputs: what to name; their order does not matter.
@@ -84,13 +87,21 @@ def name_outputs(inputs: Sequence[Input], known: Mapping[str, str]) -> dict[Path
     >>> some = [Input(Path("a/cam.mp4"), Path("cam.mp4")), Input(Path("b/cam.mp4"), Path("cam.mp4"))]
     >>> sorted(name_outputs(some, {}).values())
     ['a/cam', 'b/cam']
+    >>> far = [Input(Path(f"/home/me/{x}/1/cam.mp4"), Path("cam.mp4")) for x in ("hall", "door")]
+    >>> sorted(name_outputs(far, {}).values())
+    ['door/1/cam', 'hall/1/cam']
     """
     places = {one.path: writable(str(one.path.resolve())) for one in inputs}
     names = {path: known[place] for path, place in places.items() if place in known}
     taken = set(known.values())
     waiting = [one for one in inputs if one.path not in names]
-    for level in range(len(_LEVELS)):
-        wanted = {one.path: _safe(_LEVELS[level](one)) for one in waiting}
+    most = max((len(one.path.absolute().parts) for one in waiting), default=0)
+    levels: list[Callable[[Input], Path]] = [partial(_with_folders, more) for more in range(most)]
+    levels += [_with_suffix, _with_digest]
+    for level in levels:
+        if not waiting:
+            break
+        wanted = {one.path: _safe(level(one)) for one in waiting}
         often = Counter(name.casefold() for name in wanted.values())
         used = {name.casefold() for name in taken}
         clear = [
@@ -102,17 +113,21 @@ def name_outputs(inputs: Sequence[Input], known: Mapping[str, str]) -> dict[Path
     return {one.path: names[one.path] for one in inputs}
 
 
-def _typed(path: Path) -> Path:
-    """The path as given, without what would lead out of the folder of outputs."""
-    return Path(*(part for part in path.parts if part not in (path.anchor, "..", ".")))
+def _with_folders(more: int, one: Input) -> Path:
+    """The path below what was given, and so many more folders above it."""
+    if not more:
+        return one.below.with_suffix("")
+    parts = Path(os.path.abspath(one.path)).parts[1:]  # the first is the root
+    return Path(*parts[-len(one.below.parts) - more :]).with_suffix("")
 
 
-_LEVELS = (
-    lambda one: one.below.with_suffix(""),
-    lambda one: _typed(one.path).with_suffix(""),
-    lambda one: _typed(one.path),
-    lambda one: Path(f"{one.path.stem}-{hashlib.sha256(os.fsencode(one.path.resolve())).hexdigest()[:10]}"),
-)
+def _with_suffix(one: Input) -> Path:
+    return one.below
+
+
+def _with_digest(one: Input) -> Path:
+    place = hashlib.sha256(os.fsencode(one.path.resolve())).hexdigest()
+    return Path(f"{one.path.stem}-{place[:10]}")
 
 
 def _safe(path: Path) -> str:
@@ -122,10 +137,25 @@ def _safe(path: Path) -> str:
 
 
 def _inside(folder: Path, out: Path) -> list[Path]:
-    """The videos below a folder, and the folders that cannot be looked into, to be reported as failed."""
+    """The videos below a folder, and the folders that cannot be looked into, to be reported as failed.
+
+    Every folder is looked into once: those that are linked last, unless they were there anyway, so that no
+    circle of links is without end.
+    """
     shut: list[Path] = []
-    tree = os.walk(folder, onerror=lambda error: shut.append(Path(error.filename)))
-    files = [Path(place, name) for place, _, names in tree for name in names]
+    files: list[Path] = []
+    seen: set[str] = set()
+    roots = deque([folder])
+    while roots:
+        for place, folders, names in os.walk(
+            roots.popleft(), onerror=lambda error: shut.append(Path(error.filename))
+        ):
+            if (real := os.path.realpath(place)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            files += [Path(place, name) for name in names]
+            roots += sorted(Path(place, name) for name in folders if os.path.islink(Path(place, name)))
     videos = [p for p in files if not is_output(p, out) and looks_like_video(p)]
     return sorted([*videos, *(p for p in shut if not is_output(p, out))])
 

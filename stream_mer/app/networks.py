@@ -52,6 +52,7 @@ def pick_networks(
     root: Path | None = None,
     *,
     way: tuple[str, str] | None = None,
+    threads: int | None = None,
     uncalibrated: bool = False,
 ) -> Networks:
     """Decide on both networks; ``auto`` measures (once per machine, then cached).
@@ -59,6 +60,7 @@ def pick_networks(
     Args:
         settings: names, backend and threads.
         root: folder of engines; those that came with the package if None.
+        threads: of each engine once it runs, whatever it was measured with; those of ``settings`` if None.
         uncalibrated: take the classifier's scores as they are; for those who calibrate it.
         way: backend and precision of the super-resolver, see ``Networks.way``; measured if None.
 
@@ -92,16 +94,17 @@ def pick_networks(
         precision=way[1] if way else None,
         threads=settings.threads,
     )
+    threads = threads or settings.threads
     return Networks(
         super_resolver=choice.manifest,
         reason=choice.reason,
         classifier=classifier,
         calibration=calibration,
         open_super_resolver=lambda: open_engine(
-            choice.manifest, backend=choice.backend, precision=choice.precision, threads=settings.threads
+            choice.manifest, backend=choice.backend, precision=choice.precision, threads=threads
         ),
         open_classifier=lambda: open_engine(
-            classifier, backend=backend or "openvino", precision="f32", threads=settings.threads
+            classifier, backend=backend or "openvino", precision="f32", threads=threads
         ),
         way=(choice.backend, choice.precision),
     )

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from stream_mer import __version__
-from stream_mer.app.archive import Archive, Spread, Status
+from stream_mer.app.archive import Archive, Spread, Status, longest_first
 from stream_mer.app.compose import DetectorFactory, threshold_of
+from stream_mer.app.desk import Desk
 from stream_mer.app.inputs import Input, expand, name_outputs
 from stream_mer.app.networks import Networks, pick_networks
 from stream_mer.app.outputs import recording_sinks, require_writable, say
@@ -21,8 +22,9 @@ from stream_mer.capture.index import claimed_frames
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
-from stream_mer.pipeline.workers import NextJob, Outcome, Partial, Report, in_processes, in_turn
+from stream_mer.pipeline.workers import NextJob, Outcome, Partial, Report, ReportOf, in_processes, in_turn
 from stream_mer.runtime.assets import AssetStore
+from stream_mer.runtime.machine import engine_threads
 from stream_mer.sinks.harvest import to_record
 from stream_mer.sinks.manifest import MANIFEST, Manifest
 from stream_mer.types import RunSummary
@@ -55,6 +57,21 @@ class How:
         if self.resume and self.restart:
             raise ConfigError("--resume and --restart contradict each other.\nGive one of them.")
 
+    @property
+    def several(self) -> bool:
+        """Whether more than one piece may be done at a time."""
+        return self.ray is not None or (self.workers or 1) > 1
+
+    def threads(self, settings: Settings) -> int:
+        """Threads of each engine: what the user says, or this worker's share of the cores less one.
+
+        A worker on a cluster has one core, whatever this machine has. What an engine answers does not
+        depend on it, to the last bit.
+        """
+        if settings.threads is not None:
+            return settings.threads
+        return 1 if self.ray is not None else engine_threads(self.workers or 1)
+
 
 def process(
     source: str | Path,
@@ -84,16 +101,16 @@ def process(
         KeyboardInterrupt: after the outputs were closed properly.
     """
     settings = settings or Settings()
-    one = Input(Path(source), Path(Path(source).name))
-    networks = pick_networks(settings)
+    one, how = Input(Path(source), Path(Path(source).name)), How()
+    networks = pick_networks(settings, threads=how.threads(settings))
     detectors = DetectorFactory(settings, AssetStore(settings.assets))
     detectors.fetch()
     names = {one.path: one.path.stem}
     manifest = Manifest(":memory:")
-    board = Board(claimed_frames(one.path) if progress else 0, quiet=not progress)
+    board = Board({one.path: claimed_frames(one.path)} if progress else {}, quiet=not progress)
     try:
-        archive = _archive(Path(out), names, manifest, settings, networks, How(), board)
-        (status,) = archive.run([one], _here(archive, detectors, inline))
+        desk = _desk(Path(out), names, manifest, settings, networks, how)
+        (status,) = Archive(desk, board).run([one], _here(desk, detectors, inline))
     finally:
         board.close()
         manifest.close()
@@ -119,11 +136,13 @@ def process_many(words: list[str], out: Path, settings: Settings, how: How) -> i
         if not how.resume:
             for name in names.values():
                 manifest.forget(name)
-        frames = sum(claimed_frames(one.path) for one in inputs)
+        frames = {one.path: claimed_frames(one.path) for one in inputs}
+        if how.several:
+            inputs = longest_first(inputs, frames)
         board = Board(frames, quiet=False, failures=len(inputs) > 1)  # a single one is raised
-        archive = _archive(out, names, manifest, settings, networks, how, board)
+        desk = _desk(out, names, manifest, settings, networks, how)
         try:
-            statuses = archive.run(inputs, _spread(archive, detectors, how))
+            statuses = Archive(desk, board, how.fail_fast).run(inputs, _spread(desk, detectors, how))
         finally:
             board.close()
     finally:
@@ -153,11 +172,11 @@ def key_of(facts: Mapping[str, object]) -> str:
 
 def _networks(settings: Settings, manifest: Manifest, how: How) -> Networks:
     """The networks; those of the run that is resumed if the same was asked for, whatever is faster today."""
-    asked = json.dumps(settings.describe(), sort_keys=True)
+    asked, threads = json.dumps(settings.describe(), sort_keys=True), how.threads(settings)
     if how.resume and manifest.about("asked") == asked:
         engine, backend, precision = json.loads(manifest.about("chosen") or "[]")
-        return pick_networks(replace(settings, engine=engine), way=(backend, precision))
-    return pick_networks(settings)
+        return pick_networks(replace(settings, engine=engine), way=(backend, precision), threads=threads)
+    return pick_networks(settings, threads=threads)
 
 
 def _agree(manifest: Manifest, facts: dict[str, object], settings: Settings, how: How) -> None:
@@ -200,46 +219,35 @@ def _engine(facts: Mapping[str, object]) -> str:
     return str(next(iter(engines)))
 
 
-def _archive(
+def _desk(
     out: Path,
     names: dict[Path, str],
     manifest: Manifest,
     settings: Settings,
     networks: Networks,
     how: How,
-    board: Board,
-) -> Archive:
-    return Archive(
+) -> Desk:
+    return Desk(
         out=out,
         names=names,
         manifest=manifest,
-        settings=replace(settings, engine=networks.super_resolver.name),
+        settings=replace(settings, engine=networks.super_resolver.name, threads=how.threads(settings)),
         networks=networks,
         key=key_of(facts_of(settings, networks)),
         resume=how.resume,
-        fail_fast=how.fail_fast,
         evidence=how.evidence,
-        report=board.add,
-        told=board.tell,
     )
 
 
-def _spread(archive: Archive, detectors: DetectorFactory, how: How) -> Spread:
+def _spread(desk: Desk, detectors: DetectorFactory, how: How) -> Spread:
     if how.ray is not None:
         from stream_mer.pipeline.cluster import on_cluster  # Ray is an extra
 
-        archive.settings = _alone(archive.settings)
         return partial(_on_ray, on_cluster, how.ray, how.workers)
     if how.workers is not None and how.workers > 1:
-        archive.settings = _alone(archive.settings)
         workers = how.workers
         return lambda next_job, report: in_processes(work, next_job, report, workers)
-    return _here(archive, detectors, inline=False)
-
-
-def _alone(settings: Settings) -> Settings:
-    """One thread an engine where every core has a worker of its own."""
-    return settings if settings.threads is not None else replace(settings, threads=1)
+    return _here(desk, detectors, inline=False)
 
 
 def _on_ray(
@@ -247,22 +255,22 @@ def _on_ray(
     address: str,
     workers: int | None,
     next_job: NextJob[Piece],
-    report: Report,
+    report: ReportOf[Piece],
 ) -> Iterator[Outcome[Piece]]:
     return on_cluster(work, next_job, report, address, workers)
 
 
-def _here(archive: Archive, detectors: DetectorFactory, inline: bool) -> Spread:
+def _here(desk: Desk, detectors: DetectorFactory, inline: bool) -> Spread:
     """Pieces in this process; a file of one piece shows its events and overlay while they come."""
 
     def judge_here(piece: Piece, report: Report) -> str | Partial:
         if piece.segment.index == 0 and piece.segment.stop_ns is None:
-            sinks = recording_sinks(archive.out / piece.name, piece.settings, archive.networks)
+            sinks = recording_sinks(desk.out / piece.name, piece.settings, desk.networks)
         else:
-            sinks = overlay_part(piece, archive.networks)
+            sinks = overlay_part(piece, desk.networks)
         sinks.append(SinkRecipe("frames", lambda _: FrameReport(report, piece.segment)))
         try:
-            result = judge(piece, archive.networks, detectors, sinks, inline=inline)
+            result = judge(piece, desk.networks, detectors, sinks, inline=inline)
         except Unfinished as early:
             if isinstance(early.cause, KeyboardInterrupt):
                 raise

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -23,7 +25,7 @@ class Board:
     """Progress over all inputs, by frames, for files are of any length. A bar, or a line now and then.
 
     Args:
-        frames: promised by the inputs' headers; the remaining time follows from it.
+        frames: promised by each input's header; the remaining time follows from them.
         quiet: show nothing while it runs.
         failures: tell them as they come; False where the caller tells the only one itself.
         stream: where the progress goes, stderr by default.
@@ -32,14 +34,16 @@ class Board:
 
     def __init__(
         self,
-        frames: int,
+        frames: Mapping[Path, int],
         *,
         quiet: bool,
         failures: bool = True,
         stream: TextIO | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._total = max(frames, 1)
+        self._promised = dict(frames)
+        self._counted: Counter[Path] = Counter()
+        self._total = sum(frames.values())
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._failures = failures
@@ -60,8 +64,10 @@ class Board:
             self._task = self._bar.add_task("process", total=1.0, words="")
             self._bar.start()
 
-    def add(self, frames: int, *, skipped: bool = False) -> None:
-        """Count frames that are done; ``skipped`` ones were done by an earlier run: they tell no speed."""
+    def add(self, path: Path, frames: int, *, skipped: bool = False) -> None:
+        """Count an input's frames that are done; ``skipped``: by an earlier run, so they tell no speed."""
+        self._counted[path] += frames
+        self._total += 0 if path in self._promised else frames
         self._done += frames
         self._skipped += frames if skipped else 0
         now = self._clock_s()
@@ -71,7 +77,7 @@ class Board:
 
     def words(self, now_s: float) -> str:
         """How far, how fast, how long still."""
-        share = min(self._done / self._total, 1.0)
+        share = self._share()
         fresh, spent_s = self._done - self._skipped, max(now_s - self._start, 1e-9)
         text = f"{100 * share:3.0f} %, {self._done} frames, {fresh / spent_s:.1f} fps, {self._events} events"
         if fresh and share < 1:
@@ -79,7 +85,12 @@ class Board:
         return text
 
     def tell(self, status: Status) -> None:
-        """Say what became of one input: results on stdout, failures on stderr."""
+        """Say what became of one input: results on stdout, failures on stderr.
+
+        From now on it has as many frames as were counted, whatever its header promised.
+        """
+        path = status.input.path
+        self._total += self._counted[path] - self._promised.pop(path, self._counted[path])
         name, summary = shown(status.input.path.name), status.summary
         if status.failure is not None and self._failures and not self._quiet:
             print(f"stream-mer: {shown(status.input.path)}: {status.failure}", file=sys.stderr)
@@ -115,12 +126,15 @@ class Board:
             table.add_row(Text(shown(status.input.path)), status.state, *cells, Text(notes))
         console().print(table)
 
+    def _share(self) -> float:
+        return min(self._done / max(self._total, 1), 1.0)
+
     def _show(self, words: str) -> None:
         if self._quiet:
             return
         try:
             if self._bar is not None:
-                self._bar.update(self._task, completed=min(self._done / self._total, 1.0), words=words)
+                self._bar.update(self._task, completed=self._share(), words=words)
                 self._bar.refresh()
             else:
                 self._stream.write(f"process: {words}\n")

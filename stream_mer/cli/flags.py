@@ -30,7 +30,9 @@ def add_pipeline_flags(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--detector", choices=DETECTORS, default=defaults.detector)
     verb.add_argument("--device", choices=DEVICES, default=defaults.device)
     verb.add_argument("--backend", choices=BACKENDS, default=defaults.backend)
-    verb.add_argument("--threads", type=int, help="CPU threads per engine")
+    verb.add_argument(
+        "--threads", type=int, help="CPU threads per engine; default for recordings: a core is left free"
+    )
     verb.add_argument("--min-duration", type=float, default=defaults.min_duration_s, metavar="S")
     verb.add_argument("--max-duration", type=float, default=defaults.max_duration_s, metavar="S")
     verb.add_argument("--threshold", type=float, metavar="P", help="probability; default the engine's own")

@@ -17,6 +17,9 @@ def add(verbs: Verbs) -> None:
     bench = add_verb(verbs, "bench", _bench, "the published tables, from one command")
     bench.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
     bench.add_argument("--out", type=Path, help="also write the tables to this Markdown file")
+    bench.add_argument(
+        "--no-overlay", dest="overlay", action="store_false", help="write no overlay.mp4, as for archives"
+    )
     bench.add_argument("--hours", type=float, help="instead: memory over a recording so long, of one VIDEO")
     bench.add_argument("--segment", type=float, default=300.0, metavar="S", help="with --hours")
 
@@ -33,4 +36,4 @@ def _bench(args: argparse.Namespace) -> int:
 
     if args.hours is not None:
         return bench_long(args.videos[0], args.hours, args.segment, args.out)
-    return bench(args.videos, args.out)
+    return bench(args.videos, args.out, overlay=args.overlay)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from stream_mer.errors import ConfigError, StageError, StreamMerError
 from stream_mer.pipeline.plan import stage_failure
-from stream_mer.pipeline.workers import ATTEMPTS, NextJob, Outcome, Partial, Report, Work, died
+from stream_mer.pipeline.workers import ATTEMPTS, NextJob, Outcome, Partial, ReportOf, Work, died
 
 try:
     import ray
@@ -24,7 +24,7 @@ LOCAL = "local"
 
 
 def on_cluster(
-    work: Work[Job], next_job: NextJob[Job], report: Report, address: str, workers: int | None
+    work: Work[Job], next_job: NextJob[Job], report: ReportOf[Job], address: str, workers: int | None
 ) -> Iterator[Outcome[Job]]:
     """Do jobs on a Ray cluster, in whatever order they get done.
 
@@ -34,7 +34,7 @@ def on_cluster(
     Args:
         work: a function the nodes can import.
         next_job: asked whenever a worker is idle.
-        report: called when a job ends, with the frames done for it.
+        report: called when a job ends.
         address: of the cluster, ``auto``, or ``local`` for one inside this process.
         workers: how many; one a CPU of the cluster if None.
 
@@ -77,9 +77,15 @@ def _connect(address: str, workers: int | None) -> None:
             ray.init(num_cpus=workers, include_dashboard=False, _system_config=own, **quiet)
         else:
             ray.init(address=address, **quiet)
-    except (RayError, OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # what a cluster that does not start in time raises
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        if address == LOCAL:
+            raise ConfigError(
+                f"no Ray cluster starts on this machine: {why}\n"
+                "It may be too busy or short of memory: try again later, or use --workers without --ray."
+            ) from error
         raise ConfigError(
-            f"there is no Ray cluster at {address}: {str(error).splitlines()[0]}\n"
+            f"there is no Ray cluster at {address}: {why}\n"
             "Start one with 'ray start --head' and give its address, or use --ray local."
         ) from error
 
@@ -136,7 +142,7 @@ class _Crew:
 
 
 def _spread(
-    work: Work[Job], next_job: NextJob[Job], report: Report, hire: Callable[[], Any], count: int
+    work: Work[Job], next_job: NextJob[Job], report: ReportOf[Job], hire: Callable[[], Any], count: int
 ) -> Iterator[Outcome[Job]]:
     crew = _Crew(hire)
     waiting: list[tuple[Job, int]] = []
@@ -165,11 +171,11 @@ def _spread(
             yield outcome
 
 
-def _answer(ready: Any, job: Job, tries: int, report: Report) -> tuple[Outcome[Job] | None, bool]:
+def _answer(ready: Any, job: Job, tries: int, report: ReportOf[Job]) -> tuple[Outcome[Job] | None, bool]:
     """What became of a job, None if it is to be done again; and whether its actor lives."""
     try:
         answer, frames = ray.get(ready)
-        report(frames)
+        report(job, frames)
         return Outcome.of(job, answer), True
     except RayTaskError as error:
         return Outcome(job, "", stage_failure("worker", error.cause)), True

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic, Protocol, TypeVar
@@ -30,6 +31,8 @@ class Partial:
 
 Report = Callable[[int], None]
 """Called by a job with the number of frames done since the last call."""
+ReportOf = Callable[[Job, int], None]
+"""Called where jobs are handed out: the job, and the frames done since the last call for it."""
 Work = Callable[[Job, Report], str | Partial]
 
 
@@ -53,10 +56,10 @@ class Outcome(Generic[Job]):
         return cls(job, answer.answer, answer.failure) if isinstance(answer, Partial) else cls(job, answer)
 
 
-def in_turn(work: Work[Job], next_job: NextJob[Job], report: Report) -> Iterator[Outcome[Job]]:
+def in_turn(work: Work[Job], next_job: NextJob[Job], report: ReportOf[Job]) -> Iterator[Outcome[Job]]:
     """Do one job after the other in this thread."""
     while (job := next_job()) is not None:
-        yield _attempt(work, job, report)
+        yield _attempt(work, job, partial(report, job))
 
 
 def _attempt(work: Work[Job], job: Job, report: Report) -> Outcome[Job]:
@@ -67,14 +70,14 @@ def _attempt(work: Work[Job], job: Job, report: Report) -> Outcome[Job]:
 
 
 def in_processes(
-    work: Work[Job], next_job: NextJob[Job], report: Report, workers: int
+    work: Work[Job], next_job: NextJob[Job], report: ReportOf[Job], workers: int
 ) -> Iterator[Outcome[Job]]:
     """Do jobs in ``workers`` processes, in whatever order they get done.
 
     Args:
         work: a function a fresh process can import.
         next_job: asked whenever a worker is idle.
-        report: called in this thread with the frames that workers have done.
+        report: called in this thread.
         workers: how many.
 
     Yields:
@@ -102,7 +105,7 @@ def in_processes(
                 assert job is not None
                 answer = worker.hear()
                 if isinstance(answer, int):
-                    report(answer)
+                    report(job, answer)
                 elif isinstance(answer, (str, Partial)):
                     worker.job = None
                     yield Outcome.of(job, answer)

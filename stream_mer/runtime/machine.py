@@ -12,6 +12,7 @@ import platformdirs
 
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 CPU_INFO = Path("/proc/cpuinfo")
+MOST_ENGINE_THREADS = 4
 
 
 def cache_dir() -> Path:
@@ -44,6 +45,23 @@ def usable_cores(quota: Path = CGROUP_QUOTA) -> int:
     except (OSError, ValueError):  # no cgroup v2, or "max"
         pass
     return max(1, cores)
+
+
+def engine_threads(workers: int = 1, cores: int | None = None) -> int:
+    """Threads for each engine of a run that is not in a hurry.
+
+    A core of every worker's share is left for decoding, finding faces and drawing, which go on in threads of
+    their own; engines this small gain little beyond four.
+
+    Args:
+        workers: runs at the same time on this machine.
+        cores: of the machine; those usable here if None.
+
+    >>> [engine_threads(1, cores) for cores in (1, 2, 4, 64)], engine_threads(8, 32)
+    ([1, 1, 3, 4], 3)
+    """
+    cores = usable_cores() if cores is None else cores
+    return max(1, min(MOST_ENGINE_THREADS, cores // workers - 1))
 
 
 def is_busy() -> bool:

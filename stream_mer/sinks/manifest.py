@@ -23,7 +23,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS files (
   name TEXT PRIMARY KEY, path TEXT NOT NULL UNIQUE, source TEXT NOT NULL, size INTEGER NOT NULL,
-  modified_ns INTEGER NOT NULL, sha256 TEXT NOT NULL, segments INTEGER NOT NULL, done INTEGER NOT NULL);
+  changed_ns INTEGER NOT NULL, sha256 TEXT NOT NULL, segments INTEGER NOT NULL, done INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS items (
   sha256 TEXT NOT NULL, settings TEXT NOT NULL, segment INTEGER NOT NULL, result TEXT NOT NULL,
   PRIMARY KEY (sha256, settings, segment)) WITHOUT ROWID;
@@ -43,15 +43,16 @@ def writable(text: str) -> str:
 class FileEntry:
     """One input: the name of its folder of outputs, where it lies, and what it was when it was read.
 
-    ``source`` is the name that its events carry. ``segments`` is 0 until it was planned. ``overlay`` and
-    ``evidence`` say what was once made of it; it may have been deleted since.
+    ``source`` is the name that its events carry, ``changed_ns`` when it was last touched. ``segments`` is 0
+    until it was planned. ``overlay`` and ``evidence`` say what was once made of it; it may have been
+    deleted since.
     """
 
     name: str
     path: str
     source: str
     size: int
-    modified_ns: int
+    changed_ns: int
     sha256: str
     segments: int = 0
     done: bool = False
@@ -116,7 +117,7 @@ class Manifest:
     def put_file(self, entry: FileEntry) -> None:
         """Write or replace an entry."""
         values = (
-            *(entry.name, entry.path, entry.source, entry.size, entry.modified_ns),
+            *(entry.name, entry.path, entry.source, entry.size, entry.changed_ns),
             *(entry.sha256, entry.segments, _bits(entry)),
         )
         with self._change() as db:
@@ -173,9 +174,9 @@ class Manifest:
     def _files(self, where: str, values: tuple[object, ...]) -> Iterator[FileEntry]:
         with self._guard():
             rows = self._db.execute(f"SELECT * FROM files {where}", values).fetchall()
-        for name, path, source, size, modified_ns, sha256, segments, done in rows:
+        for name, path, source, size, changed_ns, sha256, segments, done in rows:
             made = [bool(done & bit) for bit in (_DONE, _OVERLAY, _EVIDENCE)]
-            yield FileEntry(name, path, source, size, modified_ns, sha256, segments, *made)
+            yield FileEntry(name, path, source, size, changed_ns, sha256, segments, *made)
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from stream_mer.app.archive import Archive, Status
+from stream_mer.app.archive import Archive, Status, Watcher
+from stream_mer.app.desk import Desk
 from stream_mer.app.inputs import Input, name_outputs
 from stream_mer.app.pieces import Piece
+from stream_mer.app.status import Board
 from stream_mer.config import Settings
 from stream_mer.core.segments import SegmentResult
 from stream_mer.pipeline.workers import in_turn
@@ -76,16 +78,15 @@ def run_cheaply(
     resume: bool = True,
     evidence: bool = False,
     work: Callable[[Piece, Callable[[int], None]], str] = invented,
+    watcher: Watcher | None = None,
 ) -> list[Status]:
     """Everything that is missing in ``out``, in this process."""
     manifest = Manifest(out / MANIFEST)
     inputs = [Input(path, Path(path.name)) for path in films]
     names = name_outputs(inputs, {entry.path: entry.name for entry in manifest.files()})
-    archive = Archive(
-        out, names, manifest, SETTINGS, NETWORKS, "key", resume, False, evidence,
-        lambda *_, **__: None, lambda _: None,
-    )  # fmt: skip
+    desk = Desk(out, names, manifest, SETTINGS, NETWORKS, "key", resume, evidence)
     try:
+        archive = Archive(desk, watcher or Board({}, quiet=True))
         return archive.run(inputs, lambda next_job, report: in_turn(work, next_job, report))
     finally:
         manifest.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from cheap_archive import film, invented, outputs, run_cheaply
 
+from stream_mer.app import identity
 from stream_mer.app.pieces import Piece
 from stream_mer.sinks.event_log import read_events
 
@@ -69,6 +71,24 @@ def test_a_recording_that_goes_on_while_it_is_judged_fails_and_is_done_afresh_la
     fresh.mkdir()
     assert states(fresh, cam, evidence=False) == ["ok"]
     assert outputs(out) == outputs(fresh)
+
+
+def test_another_recording_of_the_same_size_and_time_is_noticed(out: Path, cam: Path) -> None:
+    assert states(out, cam, evidence=False) == ["ok"]
+    before, content = cam.stat(), bytearray(cam.read_bytes())
+    content[len(content) // 2] ^= 1
+    cam.write_bytes(content)
+    os.utime(cam, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (cam.stat().st_size, cam.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    (status,) = run_cheaply(out, [cam])
+    assert status.state == "failed"
+    assert "has changed since this run began" in str(status.failure)
+
+
+def test_what_nobody_touched_is_not_read_again(out: Path, cam: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert states(out, cam, evidence=False) == ["ok"]
+    monkeypatch.setattr(identity, "content_digest", lambda _: pytest.fail("it was read"))
+    assert states(out, cam, evidence=False) == ["done before"]
 
 
 def test_a_new_time_stamp_alone_is_no_change(out: Path, cam: Path) -> None:

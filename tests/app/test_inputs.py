@@ -69,6 +69,30 @@ def test_a_file_is_taken_once_and_outputs_are_no_input(clip: Path, tmp_path: Pat
     assert [one.path for one in expand([str(cams), str(cams / "a.mp4")], cams / "run")] == [cams / "a.mp4"]
 
 
+def test_linked_folders_are_looked_into_once_and_circles_end(clip: Path, tmp_path: Path) -> None:
+    cams, disk = tmp_path / "cams", tmp_path / "disk"
+    put(clip, cams / "z" / "cam.mp4", disk / "old" / "cam.mp4", cams / "run" / "cam" / "overlay.mp4")
+    (cams / "a").symlink_to(cams / "z")  # there anyway, under its own name
+    (cams / "b").symlink_to(disk)
+    (disk / "back").symlink_to(cams)
+    (disk / "old" / "self").symlink_to(disk / "old")
+    (cams / "c").symlink_to(cams / "run")  # outputs stay outputs
+    (cams / "gone").symlink_to(tmp_path / "nowhere")
+    found = expand([str(cams)], cams / "run")
+    assert [one.below.as_posix() for one in found] == ["b/old/cam.mp4", "z/cam.mp4"]
+    assert name_outputs(found, {}) == {
+        cams / "b" / "old" / "cam.mp4": "b/old/cam",
+        cams / "z" / "cam.mp4": "z/cam",
+    }
+
+
+def test_names_that_would_clash_tell_no_more_of_the_path_than_needed(tmp_path: Path) -> None:
+    paths = [tmp_path / "secret" / place / "cam.mp4" for place in ("door/1", "hall/1", "hall/2")]
+    paths.append(tmp_path / "secret" / "hall" / "2" / "cam.mkv")
+    names = name_outputs([Input(path, Path(path.name)) for path in paths], {})
+    assert list(names.values()) == ["door/1/cam", "hall/1/cam", "cam.mp4", "cam.mkv"]
+
+
 def test_nothing_to_do_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no video file"):
         expand([str(tmp_path)], tmp_path / "out")

@@ -5,6 +5,7 @@ Ray itself is scripted here; `tests/app/test_archive_runs.py` runs the product o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stream_mer.errors import StageError
+from stream_mer.errors import ConfigError, StageError
 from stream_mer.pipeline.workers import ATTEMPTS, Outcome
 
 pytest.importorskip("ray", reason="Ray is not installed (extra 'cluster')")
@@ -95,13 +96,15 @@ def run(monkeypatch: pytest.MonkeyPatch, ray: ScriptedRay, jobs: list[Any], work
             raise ValueError("unexpected")
         return f"did {job}"
 
-    left, frames = iter(jobs), list[int]()
+    left, frames = iter(jobs), Counter[Any]()
     monkeypatch.setattr(cluster, "ray", ray)
     done: list[Outcome[Any]] = list(
-        cluster.on_cluster(work, lambda: next(left, None), frames.append, "auto", workers)
+        cluster.on_cluster(
+            work, lambda: next(left, None), lambda job, n: frames.update({job: n}), "auto", workers
+        )
     )
     assert len(done) == len(jobs)
-    assert sum(frames) == 25 * sum(outcome.failure is None for outcome in done)
+    assert frames == {outcome.job: 25 for outcome in done if outcome.failure is None}
     return {outcome.job: outcome for outcome in done}
 
 
@@ -136,6 +139,28 @@ def test_a_cluster_on_which_nothing_starts_is_an_error(monkeypatch: pytest.Monke
 
     with pytest.raises(StageError, match="no worker starts"):
         run(monkeypatch, ScriptedRay(2, die), [1], 1)
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("local", "no Ray cluster starts on this machine: The current node timed out"),
+        ("head:1", "at head:1: The"),
+    ],
+)
+def test_a_cluster_that_does_not_start_in_time_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, address: str, says: str
+) -> None:
+    def init(**_: object) -> None:
+        raise Exception("The current node timed out during startup.\nThis could happen because …")
+
+    ray = ScriptedRay(1)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init, raising=False)
+    monkeypatch.setattr(cluster, "ray", ray)
+    with pytest.raises(ConfigError, match=says) as caught:
+        list(cluster.on_cluster(lambda *_: "", lambda: 1, lambda *_: None, address, 1))
+    assert len(str(caught.value).splitlines()) == 2
 
 
 @pytest.mark.parametrize(("gpus", "actors"), [(1, 3), (3, 4), (2, 5), (4, 2), (8, 8)])
