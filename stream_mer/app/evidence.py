@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stream_mer import __version__
 from stream_mer.app.networks import Networks
+from stream_mer.app.sources import EVIDENCE
 from stream_mer.capture.index import index_video
 from stream_mer.config import Settings
 from stream_mer.core.segments import Segment
@@ -20,7 +21,6 @@ from stream_mer.sinks.manifest import FileEntry
 from stream_mer.sinks.summary import write_text
 from stream_mer.types import Event
 
-FOLDER = "evidence"
 _PACKAGES = ("numpy", "av", "opencv-contrib-python", "mediapipe", "openvino", "onnxruntime")
 
 
@@ -42,7 +42,7 @@ def write_evidence(
         return
     origin_s = index_video(video).origin_s
     for event in events:
-        place = folder / FOLDER / event.id
+        place = folder / EVIDENCE / event.id
         if not settings.redact:
             begin = origin_s + Fraction(max(0, event.onset_ns - AROUND_NS), 10**9)
             end = origin_s + Fraction(event.offset_ns + AROUND_NS, 10**9)

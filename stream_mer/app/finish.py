@@ -10,6 +10,7 @@ from pathlib import Path
 from stream_mer.app.compose import summary_of, threshold_of
 from stream_mer.app.networks import Networks
 from stream_mer.app.outputs import EVENTS, REPORT
+from stream_mer.app.sources import PARTS
 from stream_mer.config import Settings
 from stream_mer.core.decision import identified
 from stream_mer.core.segments import Segment, SegmentResult
@@ -24,7 +25,6 @@ from stream_mer.sinks.rejected import rejection_line
 from stream_mer.sinks.summary import write_summary, write_text
 from stream_mer.types import Event, RunSummary, SourceInfo
 
-PARTS = "overlay.parts"
 MOST_WARNINGS = 20
 POOLED = 1024
 

@@ -9,15 +9,14 @@ from contextlib import closing, suppress
 from math import isfinite
 from pathlib import Path
 
-from stream_mer.app import evidence
-from stream_mer.app.finish import PARTS
 from stream_mer.app.outputs import EVENTS, REPORT
+from stream_mer.app.sources import EVIDENCE, PARTS, THUMBNAILS
 from stream_mer.errors import ConfigError, OutputError
 from stream_mer.sinks.event_table import find_logs
 from stream_mer.sinks.manifest import MANIFEST, Manifest
 
 PAGE = "report.html"
-PICTURES = ("overlay.mp4", "overlay-*.mp4", PAGE, evidence.FOLDER, PARTS, "thumbnails")
+PICTURES = ("overlay.mp4", "overlay-*.mp4", PAGE, EVIDENCE, PARTS, THUMBNAILS)
 """Everything in a run's folder that may show a face."""
 WORDS = (EVENTS, "rejected.jsonl", "reviews.jsonl", REPORT)
 """Everything else that a run leaves there."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from stream_mer.app.sources import OUTPUTS, VIDEO_SUFFIXES
+from stream_mer.app.sources import EVIDENCE, OUTPUTS, PARTS, THUMBNAILS, VIDEO_SUFFIXES
 from stream_mer.capture.address import is_address
 from stream_mer.capture.diagnosis import why_unreadable
 from stream_mer.capture.index import is_video
@@ -131,8 +131,8 @@ def _with_digest(one: Input) -> Path:
 
 
 def _safe(path: Path) -> str:
-    """No folder of outputs may be called like a file that a run writes."""
-    reserved = {*OUTPUTS, MANIFEST}
+    """No folder of outputs may be called like something that a run writes, and ``forget`` deletes."""
+    reserved = {*OUTPUTS, EVIDENCE, PARTS, THUMBNAILS, MANIFEST}
     return writable("/".join(f"{part}-video" if part in reserved else part for part in path.parts))
 
 

@@ -137,17 +137,17 @@ def process_many(words: list[str], out: Path, settings: Settings, how: How) -> i
             for name in names.values():
                 manifest.forget(name)
         frames = {one.path: claimed_frames(one.path) for one in inputs}
-        if how.several:
-            inputs = longest_first(inputs, frames)
+        begun = longest_first(inputs, frames) if how.several else inputs
         board = Board(frames, quiet=False, failures=len(inputs) > 1)  # a single one is raised
         desk = _desk(out, names, manifest, settings, networks, how)
         try:
-            statuses = Archive(desk, board, how.fail_fast).run(inputs, _spread(desk, detectors, how))
+            statuses = Archive(desk, board, how.fail_fast).run(begun, _spread(desk, detectors, how))
         finally:
             board.close()
     finally:
         manifest.close()
-    return _conclude(statuses, board)
+    place = {one.path: n for n, one in enumerate(inputs)}
+    return _conclude(sorted(statuses, key=lambda status: place[status.input.path]), board)
 
 
 def facts_of(settings: Settings, networks: Networks) -> dict[str, object]:

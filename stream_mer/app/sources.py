@@ -31,6 +31,8 @@ CAMERA_DIGITS = 3
 """Longer numbers are no camera; they are looked for as files."""
 OUTPUTS = ("events.jsonl", "rejected.jsonl", "overlay.mp4", "run.json")
 """What a run writes into its folder."""
+EVIDENCE, PARTS, THUMBNAILS = "evidence", "overlay.parts", "thumbnails"
+"""The folders there may be in it."""
 
 
 @dataclass(frozen=True, slots=True)

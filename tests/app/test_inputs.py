@@ -134,7 +134,7 @@ PARTS = st.sampled_from(["a", "b", "cam", "CAM", "overlay.mp4", "run.json", ".."
 PATHS = st.builds(
     lambda folders, stem, suffix: Path(*folders, stem + suffix),
     st.lists(PARTS, max_size=3),
-    st.sampled_from(["cam", "a", "overlay.mp4", "manifest.sqlite"]),
+    st.sampled_from(["cam", "a", "overlay.mp4", "manifest.sqlite", "evidence", "overlay.parts"]),
     st.sampled_from([".mp4", ".mkv", ""]),
 )
 
@@ -147,7 +147,8 @@ def test_names_never_clash_never_lead_out_and_ignore_order(paths: list[Path], rn
     for name in names.values():
         assert ".." not in Path(name).parts
         assert not Path(name).is_absolute()
-        assert not {"overlay.mp4", "run.json", "events.jsonl", "manifest.sqlite"} & set(Path(name).parts)
+        written = {"overlay.mp4", "run.json", "events.jsonl", "manifest.sqlite", "evidence", "overlay.parts"}
+        assert not written & set(Path(name).parts)
     shuffled = inputs[:]
     rng.shuffle(shuffled)
     assert name_outputs(shuffled, {}) == names
