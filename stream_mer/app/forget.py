@@ -13,13 +13,18 @@ from stream_mer.app.outputs import EVENTS, REPORT
 from stream_mer.app.sources import EVIDENCE, PARTS, THUMBNAILS
 from stream_mer.errors import ConfigError, OutputError
 from stream_mer.sinks.event_table import find_logs
+from stream_mer.sinks.export import FORMATS
 from stream_mer.sinks.manifest import MANIFEST, Manifest
 
 PAGE = "report.html"
-PICTURES = ("overlay.mp4", "overlay-*.mp4", PAGE, EVIDENCE, PARTS, THUMBNAILS)
+PAGES = (PAGE, f"{PAGE}.part")
+"""A report, and what a kill left of one."""
+PICTURES = ("overlay.mp4", "overlay-*.mp4", ".overlay*.part", *PAGES, EVIDENCE, PARTS, THUMBNAILS)
 """Everything in a run's folder that may show a face."""
-WORDS = (EVENTS, "rejected.jsonl", "reviews.jsonl", REPORT)
-"""Everything else that a run leaves there."""
+_WRITTEN = (EVENTS, "rejected.jsonl", "reviews.jsonl", REPORT, *FORMATS.values())
+_SET_ASIDE = ("events-*T*Z.jsonl", "rejected-*T*Z.jsonl", "run-*T*Z.json")
+WORDS = (*_WRITTEN, *(f"{name}.part" for name in _WRITTEN), *_SET_ASIDE)
+"""Everything else: of this run, exports included, and of the live runs before it."""
 
 
 def forget(root: Path, days: float, everything: bool) -> int:
@@ -49,8 +54,8 @@ def forget(root: Path, days: float, everything: bool) -> int:
                 _delete(path)
                 count += 1
         for above in _between(folder, root):
-            if (above / PAGE).exists():
-                _delete(above / PAGE)
+            for page in (above / name for name in PAGES if (above / name).exists()):
+                _delete(page)
                 count += 1
         if everything:
             _remove_empty(folder, root)

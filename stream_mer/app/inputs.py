@@ -144,7 +144,7 @@ def _inside(folder: Path, out: Path) -> list[Path]:
     """
     shut: list[Path] = []
     files: list[Path] = []
-    seen: set[str] = set()
+    seen = {str(above) for above in folder.resolve().parents}  # a link up would bring what was not asked for
     roots = deque([folder])
     while roots:
         for place, folders, names in os.walk(

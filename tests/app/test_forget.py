@@ -15,9 +15,18 @@ from stream_mer.sinks.manifest import MANIFEST, FileEntry, Manifest
 FACES = (
     *("overlay.mp4", "overlay-20261101T120000Z.mp4", "report.html", "evidence/0123456789abcdef.mkv"),
     *("evidence/.0123456789abcdef.mkv.part", "overlay.parts/00000.mp4"),
-    "thumbnails/0123456789abcdef-apex.jpg",
+    *(
+        "thumbnails/0123456789abcdef-apex.jpg",
+        ".overlay.mp4.part",
+        ".overlay.mp4.4711.part",
+        "report.html.part",
+    ),
 )
-WORDS = ("events.jsonl", "rejected.jsonl", "reviews.jsonl", "run.json")
+WORDS = (
+    *("events.jsonl", "rejected.jsonl", "reviews.jsonl", "run.json", "run.json.part"),
+    *("events.csv", "events.srt", "events.vtt", "events.eaf", "events.parquet", "events.csv.part"),
+    *("events-20261101T120000Z.jsonl", "rejected-20261101T120000Z.jsonl", "run-20261101T120000Z.json"),
+)
 DAY_S = 86400
 
 
@@ -48,7 +57,7 @@ def test_no_face_of_an_old_run_is_left_and_all_of_a_new_one(tmp_path: Path) -> N
 def test_a_report_over_many_runs_goes_with_the_first_of_them(tmp_path: Path) -> None:
     made(tmp_path, "hall/cam", days=40)
     made(tmp_path, "door", days=1)
-    pages = [tmp_path / "report.html", tmp_path / "hall" / "report.html"]
+    pages = [tmp_path / "report.html", tmp_path / "report.html.part", tmp_path / "hall" / "report.html"]
     for page in pages:
         page.write_text("faces of everybody")
     assert main(["forget", str(tmp_path), "--older-than", "60"]) == 0

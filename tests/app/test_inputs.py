@@ -75,6 +75,9 @@ def test_linked_folders_are_looked_into_once_and_circles_end(clip: Path, tmp_pat
     (cams / "a").symlink_to(cams / "z")  # there anyway, under its own name
     (cams / "b").symlink_to(disk)
     (disk / "back").symlink_to(cams)
+    (disk / "up").symlink_to(tmp_path)
+    (cams / "up").symlink_to(tmp_path)
+    put(clip, tmp_path / "beside.mp4")
     (disk / "old" / "self").symlink_to(disk / "old")
     (cams / "c").symlink_to(cams / "run")  # outputs stay outputs
     (cams / "gone").symlink_to(tmp_path / "nowhere")
