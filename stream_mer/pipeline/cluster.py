@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ except ImportError as error:
 Job = TypeVar("Job")
 LOCAL = "local"
 """The address of a cluster of this process's own, on this machine only."""
+ANSWER_S = 5.0
 
 
 def on_cluster(
@@ -76,6 +78,7 @@ def _connect(address: str, workers: int | None) -> None:
             own = {"worker_niceness": 0}
             ray.init(num_cpus=workers, include_dashboard=False, _system_config=own, **quiet)
         else:
+            _require_answer(address)
             ray.init(address=address, **quiet)
     except Exception as error:  # what a cluster that does not start in time raises
         why = (str(error) or type(error).__name__).splitlines()[0]
@@ -88,6 +91,18 @@ def _connect(address: str, workers: int | None) -> None:
             f"there is no Ray cluster at {address}: {why}\n"
             "Start one with 'ray start --head' and give its address, or use --ray local."
         ) from error
+
+
+def _require_answer(address: str) -> None:
+    """Ray asks an address at which nobody is for minutes, and complains all the while; a socket knows at once.
+
+    Raises:
+        OSError: nothing listens there.
+    """
+    host, _, port = address.rpartition(":")
+    # Ray itself looks for this machine's cluster at another address than the loopback's.
+    if port.isdigit() and "/" not in host and host not in ("", "localhost", "127.0.0.1"):
+        socket.create_connection((host, int(port)), ANSWER_S).close()
 
 
 class _Actor:

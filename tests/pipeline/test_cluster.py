@@ -145,7 +145,7 @@ def test_a_cluster_on_which_nothing_starts_is_an_error(monkeypatch: pytest.Monke
     ("address", "says"),
     [
         ("local", "no Ray cluster starts on this machine: The current node timed out"),
-        ("head:1", "at head:1: The"),
+        ("127.0.0.1:1", "at 127.0.0.1:1: The"),
     ],
 )
 def test_a_cluster_that_does_not_start_in_time_is_an_error_that_says_so(
@@ -161,6 +161,15 @@ def test_a_cluster_that_does_not_start_in_time_is_an_error_that_says_so(
     with pytest.raises(ConfigError, match=says) as caught:
         list(cluster.on_cluster(lambda *_: "", lambda: 1, lambda *_: None, address, 1))
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_an_address_where_nobody_is_is_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = ScriptedRay(1)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray would ask for minutes"), raising=False)
+    monkeypatch.setattr(cluster, "ray", ray)
+    with pytest.raises(ConfigError, match=r"no Ray cluster at 127\.0\.0\.2:1: .*refused"):
+        list(cluster.on_cluster(lambda *_: "", lambda: 1, lambda *_: None, "127.0.0.2:1", 1))
 
 
 @pytest.mark.parametrize(("gpus", "actors"), [(1, 3), (3, 4), (2, 5), (4, 2), (8, 8)])
