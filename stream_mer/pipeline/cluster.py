@@ -94,7 +94,7 @@ def _connect(address: str, workers: int | None) -> None:
 
 
 def _require_answer(address: str) -> None:
-    """Ray asks an address at which nobody is for minutes, and complains all the while; a socket knows at once.
+    """Ray asks an address at which nobody is for minutes; a socket knows at once.
 
     Raises:
         OSError: nothing listens there.
