@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stream_mer.app.camera import Camera
 from stream_mer.app.cameras import CameraConfig, Delivery, FleetConfig
+from stream_mer.app.console import counted
 from stream_mer.app.dashboard import dashboard
 from stream_mer.app.fleet import Fleet, Place
 from stream_mer.app.logs import start_logging, teller
@@ -97,10 +98,11 @@ def live(options: LiveOptions, settings: Settings) -> int:
         fleet.attend()
         (camera,) = fleet.cameras
         summary = camera.run_once()
-    lost = sum(summary.frames_dropped.values())
-    print(f"{summary.frames} frames, {lost} lost, {summary.events} events, coverage {summary.coverage:.0%}")
-    for warning in summary.warnings:
-        print(f"  note: {warning}")
+        lost = sum(summary.frames_dropped.values())
+        counts = f"{counted(summary.frames, 'frame')}, {lost} lost, {counted(summary.events, 'event')}"
+        tell(f"{counts}, coverage {summary.coverage:.0%}")
+        for warning in summary.warnings:
+            tell(f"  note: {warning}")
     return 0
 
 

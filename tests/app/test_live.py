@@ -51,7 +51,8 @@ def test_the_dashboard_shows_a_running_camera(videos: Path, assets_dir: Path) ->
     finally:
         child.kill()
     assert child.returncode == 0, err
-    assert "frames" in out
+    assert " frames, " in err
+    assert all(json.loads(line)["camera"] for line in out.splitlines()), "events, and nothing else"
 
 
 @pytest.mark.parametrize("wrong", ["no-port", "host:port", "127.0.0.1:99999"])
