@@ -26,6 +26,7 @@ from stream_mer.sinks.event_log import EventLog
 from stream_mer.sinks.event_stream import EventLines
 from stream_mer.sinks.history import DrawSettings
 from stream_mer.sinks.overlay import Painter
+from stream_mer.sinks.rejected import RejectedLog
 from stream_mer.sinks.retention import Retention
 from stream_mer.sinks.reviews import ReviewLog
 from stream_mer.sinks.segments import SegmentSink
@@ -188,6 +189,8 @@ class Fleet:
             reviews = ReviewLog(folder / "reviews.jsonl")
             self._reviews.setdefault(config.name, deque(maxlen=REVIEWABLE_RUNS)).append(reviews)
             sinks.append(SinkRecipe("reviews", lambda _: reviews))
+            if settings.explain:
+                sinks.append(SinkRecipe("rejected", lambda _: RejectedLog(folder / "rejected.jsonl")))
             if settings.overlay:
                 sinks.append(SinkRecipe("record", lambda info: self._segments(config, camera, folder, info)))
         if self._config.keep_thumbnails:

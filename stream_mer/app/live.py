@@ -66,6 +66,8 @@ def live(options: LiveOptions, settings: Settings) -> int:
     for flag, limit in (("--keep-days", options.keep_days), ("--keep-gb", options.keep_gb)):
         if limit is not None and (options.record is None or not limit > 0):
             raise ConfigError(f"{flag} {limit:g} needs --record DIR and a number above 0.")
+    if settings.explain and options.record is None:
+        raise ConfigError("--explain writes rejected.jsonl and needs a folder for it: give --record DIR.")
     with ExitStack() as stack:
         stack.callback(logging.getLogger().removeHandler, start_logging(options.log))
         tell = teller(options.log)

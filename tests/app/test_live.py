@@ -73,6 +73,18 @@ def test_seconds_must_be_positive() -> None:
         live(LiveOptions("0", seconds=-1.0), Settings())
 
 
+def test_explaining_needs_a_folder() -> None:
+    with pytest.raises(ConfigError, match="--record DIR"):
+        live(LiveOptions("0", window=False), Settings(explain=True))
+
+
+def test_a_recording_holds_what_was_turned_down(videos: Path, assets_dir: Path, tmp_path: Path) -> None:
+    options = LiveOptions(str(videos / "face_noface.mov"), window=False, record=tmp_path, seconds=3.0)
+    assert live(options, Settings(explain=True, overlay=False)) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"events.jsonl", "rejected.jsonl", "run.json"}
+
+
 def test_what_an_earlier_run_recorded_is_kept_beside(tmp_path: Path) -> None:
     """A camera's evening cannot be had again; starting the same command next day must not delete it."""
     for day in (1, 2):
