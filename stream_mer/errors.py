@@ -32,7 +32,8 @@ class ConfigError(StreamMerError, ValueError):
 class SourceError(StreamMerError, OSError):
     """A video source cannot be opened or read.
 
-    ``reason`` is one word of a small, fixed set, for counting: ``stall``, ``refused``, ... or ``other``.
+    ``reason`` is one word for counting: ``refused``, ``not_found``, ``unresolved``, ``unreachable``,
+    ``stall``, ``reset``, ``server``, ``unreadable`` or ``other``.
     """
 
     exit_code = 3

@@ -174,7 +174,7 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
     if progress.interrupted:
         warnings.append("interrupted: this is what was done up to then")
     if tally.gaps:
-        warnings.append(f"{tally.gaps} gaps in the source's frames; no window was classified across them")
+        warnings.append(f"gaps in the source's frames: {tally.gaps}; no window was classified across them")
     observability = observe(tally.fps, settings)
     if observability["verdict"] == "ok" or "shows" in str(observability["verdict"]):
         observability = uneven(observability, tally)
@@ -217,7 +217,7 @@ def uneven(observability: dict[str, float | str | None], tally: Tally) -> dict[s
     if tally.frames < UNEVEN_FRAMES or tally.gaps < UNEVEN_SHARE * tally.frames:
         return observability
     verdict = (
-        f"the frames come too unevenly: {tally.gaps} gaps in {tally.frames} frames; "
+        f"the frames come too unevenly (gaps: {tally.gaps}, frames: {tally.frames}); "
         f"{tally.coverage:.0%} of the time was classified"
     )
     return {**observability, "verdict": verdict}
@@ -240,10 +240,9 @@ def observe(fps: float, settings: Settings) -> dict[str, float | str | None]:
             f"{fps:.3g} fps cannot show events of {settings.max_duration_s:g} s or less "
             f"(shortest: {shortest:.2f} s); nothing was classified. Use a faster camera or --max-duration."
         )
-    elif len(rungs) < len(ladder):
-        verdict = (
-            f"{fps:.3g} fps shows events of {shortest:.3f} s and longer; shorter ones are not looked for"
-        )
+    elif len(rungs) < len(ladder) or round(shortest, 3) > settings.min_duration_s:
+        shortest = min(shortest, settings.max_duration_s)  # a camera's 14.9 fps are 15 to the windows, too
+        verdict = f"{fps:.3g} fps shows events of {shortest:.3f} s and longer; shorter ones may be missed"
     else:
         verdict = "ok"
     return {

@@ -14,6 +14,15 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, in good English.
+
+    >>> counted(1, "event"), counted(2, "event")
+    ('1 event', '2 events')
+    """
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def shown(text: object) -> str:
     r"""A file's name as it can be printed: control characters and stray bytes spelled out.
 

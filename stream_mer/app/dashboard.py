@@ -30,7 +30,7 @@ def parse_address(text: str) -> tuple[str, int]:
 
 @contextmanager
 def dashboard(address: str, token: str | None, fleet: Fleet) -> Iterator[str]:
-    """Serve the dashboard inside the ``with`` block; gives the address to open, token included.
+    """Serve the dashboard inside the ``with`` block; gives words on how to open it, the token not among them.
 
     Args:
         address: ``HOST:PORT``.
@@ -92,6 +92,6 @@ def dashboard(address: str, token: str | None, fleet: Fleet) -> Iterator[str]:
     server = WebServer(Dashboard(states, token=token, service=service), host, port, token=token)
     server.start()
     try:
-        yield server.url
+        yield server.url if token is None else f"{server.url} (open it once with ?token= and your token)"
     finally:
         server.stop()

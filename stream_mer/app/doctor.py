@@ -98,7 +98,7 @@ def _judge(word: str, detectors: DetectorFactory, out: Console) -> None:
     table = Table(title=info.name, show_header=False)
     table.add_row("picture", f"{info.width}x{info.height}")
     table.add_row(
-        "frame rate", f"{tally.fps:.2f} fps measured, {info.fps_nominal or 0:.2f} claimed, {tally.gaps} gaps"
+        "frame rate", f"{tally.fps:.2f} fps measured, {info.fps_nominal or 0:.2f} claimed, gaps: {tally.gaps}"
     )
     table.add_row(
         "faces", f"{max(faces, default=0)} at most, {statistics.fmean(faces or [0]):.1f} on average"

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_state_path
-
 from stream_mer.app.camera import Camera, folder_of
-from stream_mer.app.cameras import CameraConfig, Delivery, FleetConfig
+from stream_mer.app.cameras import CameraConfig, FleetConfig
 from stream_mer.app.compose import DetectorFactory, threshold_of
+from stream_mer.app.delivering import delivering_sinks, open_couriers
 from stream_mer.app.keeping import keeping
 from stream_mer.app.relief import Relief, SharedNetworks
 from stream_mer.app.trimming import trimming
 from stream_mer.core.overload import LevelChange
-from stream_mer.errors import ConfigError
 from stream_mer.pipeline.plan import SinkRecipe
 from stream_mer.pipeline.threads import ThreadedRun
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.sinks.courier import Carrier, Courier, DeliverySink
 from stream_mer.sinks.event_log import EventLog
+from stream_mer.sinks.event_stream import EventLines
 from stream_mer.sinks.history import DrawSettings
-from stream_mer.sinks.outbox import Outbox
 from stream_mer.sinks.overlay import Painter
+from stream_mer.sinks.rejected import RejectedLog
 from stream_mer.sinks.retention import Retention
 from stream_mer.sinks.reviews import ReviewLog
 from stream_mer.sinks.segments import SegmentSink
 from stream_mer.sinks.thumbnails import ThumbnailSink
-from stream_mer.sinks.webhook import Webhook
 from stream_mer.types import SourceInfo
 from stream_mer.web.live_state import LiveState
 from stream_mer.web.sink import WebSink
@@ -83,18 +79,20 @@ class Fleet:
         self._reviews: dict[str, deque[ReviewLog]] = {}
         store = AssetStore(config.settings.assets, report=say)
         DetectorFactory(config.settings, store).fetch()
-        self.couriers = _couriers(config.deliver)
-        self.networks = SharedNetworks(config.settings)
-        self.relief = Relief(self.networks, self.runs, self.steps.append)
-        self._trimming = trimming()
-        keep = Retention(place.root, config.keep_days, config.keep_gb) if place else Retention(Path())
-        self._keeping = keeping(keep)
-        look = threshold_of(config.settings, self.networks.networks)
-        self.states = {
-            camera.name: LiveState(camera.name, threshold=camera.settings.threshold or look)
-            for camera in config.cameras
-        }
-        self.cameras = [self._camera(camera, store) for camera in config.cameras]
+        with ExitStack() as opened:  # what was opened is closed again if the rest cannot be built
+            self.couriers = open_couriers(config.deliver, opened)
+            self.networks = opened.enter_context(closing(SharedNetworks(config.settings)))
+            self.relief = Relief(self.networks, self.runs, self.steps.append)
+            self._trimming = trimming()
+            keep = Retention(place.root, config.keep_days, config.keep_gb) if place else Retention(Path())
+            self._keeping = keeping(keep)
+            look = threshold_of(config.settings, self.networks.networks)
+            self.states = {
+                camera.name: LiveState(camera.name, threshold=camera.settings.threshold or look)
+                for camera in config.cameras
+            }
+            self.cameras = [self._camera(camera, store) for camera in config.cameras]
+            opened.pop_all()
         self._threads = [
             threading.Thread(target=camera.keep, name=f"keep {camera.name}", daemon=True)
             for camera in self.cameras
@@ -191,6 +189,8 @@ class Fleet:
             reviews = ReviewLog(folder / "reviews.jsonl")
             self._reviews.setdefault(config.name, deque(maxlen=REVIEWABLE_RUNS)).append(reviews)
             sinks.append(SinkRecipe("reviews", lambda _: reviews))
+            if settings.explain:
+                sinks.append(SinkRecipe("rejected", lambda _: RejectedLog(folder / "rejected.jsonl")))
             if settings.overlay:
                 sinks.append(SinkRecipe("record", lambda info: self._segments(config, camera, folder, info)))
         if self._config.keep_thumbnails:
@@ -204,16 +204,13 @@ class Fleet:
                     ),
                 )
             )
-        sinks += [
-            SinkRecipe(name, partial(self._delivery, courier, camera))
-            for name, courier in self.couriers.items()
-        ]
+        lines = EventLines(
+            camera.name, self.networks.digests, camera.utc, self.networks.networks.super_resolver.name
+        )
+        sinks += delivering_sinks(self.couriers, lines)
         if self._config.web is not None:
             sinks.append(SinkRecipe("web", lambda _: _web_sink(state, look, camera)))
         return [*sinks, *self._extra(camera)]
-
-    def _delivery(self, courier: Courier, camera: Camera, _: SourceInfo) -> DeliverySink:
-        return DeliverySink(courier, camera.name, self.networks.digests, camera.utc)
 
     def _segments(self, config: CameraConfig, camera: Camera, folder: Path, info: SourceInfo) -> SegmentSink:
         look = DrawSettings(threshold=self.states[config.name].threshold, redact=config.settings.redact)
@@ -228,27 +225,3 @@ def _web_sink(state: LiveState, look: DrawSettings, camera: Camera) -> WebSink:
         return {"coverage": now.coverage, "dropped": now.dropped, "latency_ms": now.latency_ms}
 
     return WebSink(state, painter.paint, remember=painter.remember, status=figures)
-
-
-def _couriers(deliver: Delivery) -> dict[str, Courier]:
-    """One courier a destination; settings are checked now, connections made later."""
-    carriers: dict[str, tuple[str, Callable[[], Carrier]]] = {}
-    if deliver.webhook is not None:
-        hook = Webhook(deliver.webhook, token=deliver.webhook_token)
-        carriers["webhook"] = (deliver.webhook, lambda: hook)
-    if deliver.mqtt is not None:
-        try:
-            from stream_mer.sinks.mqtt import Mqtt
-        except ImportError as error:
-            raise ConfigError(
-                f"mqtt needs {error.name}, which is not installed.\nRun: pip install 'stream-mer[mqtt]'"
-            ) from error
-        broker = Mqtt(deliver.mqtt)
-        carriers["mqtt"] = (deliver.mqtt, lambda: broker)
-    folder = user_state_path("stream_mer") / "outbox"
-    return {
-        name: Courier(
-            Outbox(folder / f"{name}-{hashlib.sha256(address.encode()).hexdigest()[:16]}.sqlite"), carrier
-        )
-        for name, (address, carrier) in carriers.items()
-    }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stream_mer.app.camera import Camera
 from stream_mer.app.cameras import CameraConfig, Delivery, FleetConfig
+from stream_mer.app.console import counted
 from stream_mer.app.dashboard import dashboard
 from stream_mer.app.fleet import Fleet, Place
 from stream_mer.app.logs import start_logging, teller
@@ -65,6 +66,8 @@ def live(options: LiveOptions, settings: Settings) -> int:
     for flag, limit in (("--keep-days", options.keep_days), ("--keep-gb", options.keep_gb)):
         if limit is not None and (options.record is None or not limit > 0):
             raise ConfigError(f"{flag} {limit:g} needs --record DIR and a number above 0.")
+    if settings.explain and options.record is None:
+        raise ConfigError("--explain writes rejected.jsonl and needs a folder for it: give --record DIR.")
     with ExitStack() as stack:
         stack.callback(logging.getLogger().removeHandler, start_logging(options.log))
         tell = teller(options.log)
@@ -97,10 +100,11 @@ def live(options: LiveOptions, settings: Settings) -> int:
         fleet.attend()
         (camera,) = fleet.cameras
         summary = camera.run_once()
-    lost = sum(summary.frames_dropped.values())
-    print(f"{summary.frames} frames, {lost} lost, {summary.events} events, coverage {summary.coverage:.0%}")
-    for warning in summary.warnings:
-        print(f"  note: {warning}")
+        lost = sum(summary.frames_dropped.values())
+        counts = f"{counted(summary.frames, 'frame')}, {lost} lost, {counted(summary.events, 'event')}"
+        tell(f"{counts}, coverage {summary.coverage:.0%}")
+        for warning in summary.warnings:
+            tell(f"  note: {warning}")
     return 0
 
 

@@ -126,7 +126,8 @@ class Relief:
         One slow camera among many is its own trouble; the machine is overloaded when the queues are long
         on average, or when half of the cameras lose frames.
         """
-        runs = list(self._runs())
+        # A run without a result yet still opens its networks: frames wait for it, but nobody is too slow.
+        runs = [run for run in self._runs() if run.progress.first_result_ns is not None]
         lost = [self._lost_since(run) for run in runs]
         self._lost = {id(run): run.dropped for run in runs}
         backlog = sum(min(1.0, run.backlog / DEPTH) for run in runs) / max(1, len(runs))

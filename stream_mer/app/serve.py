@@ -9,13 +9,13 @@ from pathlib import Path
 from time import monotonic
 
 from stream_mer.app.cameras import load_cameras
+from stream_mer.app.console import counted
 from stream_mer.app.dashboard import dashboard
 from stream_mer.app.fleet import Fleet, Place
 from stream_mer.app.logs import start_logging, teller
 from stream_mer.app.notice import give_notice
 from stream_mer.app.outputs import require_writable
 from stream_mer.app.systemd import Systemd
-from stream_mer.capture.redact import redact
 from stream_mer.pipeline.presses import Presses, counted_presses
 from stream_mer.pipeline.threads import DOUBLE_PRESS_S
 
@@ -43,7 +43,7 @@ def serve(options: ServeOptions) -> int:
     """
     config = load_cameras(options.config)
     if options.check:
-        print(f"{options.config}: {len(config.cameras)} cameras, nothing wrong")
+        print(f"{options.config}: {counted(len(config.cameras), 'camera')}, nothing wrong")
         return 0
     handler = start_logging(options.log)
     tell = teller(options.log)
@@ -59,9 +59,8 @@ def serve(options: ServeOptions) -> int:
             fleet = Fleet(config, place, say=tell)
             stack.callback(fleet.close)
             if config.web is not None:
-                url = stack.enter_context(dashboard(config.web, config.web_token, fleet))
-                # A service's messages end up in logs that others read; its token is known from the file.
-                tell(f"dashboard: {redact(url)}")
+                where = stack.enter_context(dashboard(config.web, config.web_token, fleet))
+                tell(f"dashboard: {where}")
             fleet.start()
             systemd.ready(_status(fleet))
             _attend(fleet, systemd, presses, options.seconds)
@@ -70,7 +69,8 @@ def serve(options: ServeOptions) -> int:
         for camera in fleet.cameras:
             totals = camera.totals()
             lost = sum(totals.dropped.values()) + sum(totals.lost.values())
-            print(f"{camera.name}: {totals.processed} frames, {lost} lost, {totals.events} events")
+            counts = f"{counted(totals.processed, 'frame')}, {lost} lost, {counted(totals.events, 'event')}"
+            tell(f"{camera.name}: {counts}")
         if presses.count:
             raise KeyboardInterrupt
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -90,6 +91,21 @@ def _resolve_address(text: str, read_timeout_s: float) -> Opening:
         # microseconds, also covers reads that FFmpeg does not let the caller interrupt.
         options |= {"rtsp_transport": "tcp", "timeout": str(round(read_timeout_s * 1e6))}
     return Opening(text, redact(text), None, options)
+
+
+def is_unresolved(url: str) -> bool:
+    """Whether an address names a host that has no network address just now; asks the system's resolver.
+
+    >>> is_unresolved("rtsp://admin:secret@127.0.0.1:554/ch1"), is_unresolved("rtsp://camera.invalid/ch1")
+    (False, True)
+    """
+    try:
+        socket.getaddrinfo(urlsplit(url).hostname, None)
+    except (socket.gaierror, UnicodeError):  # the second: what cannot be a name, such as one of 64 letters
+        return True
+    except ValueError:  # brackets in a password: not for us to say what the host is
+        return False
+    return False
 
 
 def _check_file(path: Path, text: str) -> None:

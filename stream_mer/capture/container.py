@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from stream_mer.capture.address import Opening
+from stream_mer.capture.address import Opening, is_unresolved
 from stream_mer.capture.diagnosis import why_unreadable
 from stream_mer.capture.faults import explain
 from stream_mer.capture.redact import redact
@@ -45,7 +47,10 @@ def open_container(opening: Opening, timeout: tuple[float, float] | None) -> Inp
 def failure_of(error: FFmpegError, opening: Opening, at_s: float | None) -> SourceError:
     if opening.path is not None and at_s is None:
         return _damaged(opening)
-    return explain(type(error).__name__, redact(str(error.strerror)), opening.name, at_s=at_s)
+    kind = type(error).__name__
+    if error.errno == errno.EIO and is_unresolved(opening.url):
+        kind = "gaierror"  # FFmpeg has no word of its own for it
+    return explain(kind, redact(str(error.strerror)), opening.name, at_s=at_s)
 
 
 def _damaged(opening: Opening) -> SourceDamaged:

@@ -25,6 +25,7 @@ _ABSENT = {
     "FileNotFoundError": ("there is nothing at this place", "check the address"),
 }
 _TROUBLE = {
+    "gaierror": ("its host name is not known here", "check its spelling, and this machine's DNS and network"),
     "ConnectionRefusedError": ("nothing listens at this host and port", "is the camera on, the port right?"),
     "TimeoutError": ("no answer in time", "is the camera on and reachable from here?"),
     "ExitError": ("no data in time", "is the camera on and reachable from here?"),
@@ -39,6 +40,7 @@ _TROUBLE = {
 REASONS: dict[str, str] = {
     **dict.fromkeys(_REFUSED, "refused"),
     **dict.fromkeys(_ABSENT, "not_found"),
+    "gaierror": "unresolved",
     "ConnectionRefusedError": "unreachable",
     "TimeoutError": "stall",
     "ExitError": "stall",
@@ -57,7 +59,8 @@ def explain(kind: str, reason: str, name: str, *, at_s: float | None = None) -> 
     """Make the error to raise for a failed address.
 
     Args:
-        kind: Name of the library's exception class, such as ``"HTTPUnauthorizedError"``.
+        kind: Name of the library's exception class, such as ``"HTTPUnauthorizedError"``, or of the
+            resolver's, ``"gaierror"``.
         reason: The library's own words, free of credentials, for kinds not known here.
         name: The address, credentials hidden.
         at_s: Time of the last picture, seconds; None while opening.

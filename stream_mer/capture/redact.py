@@ -2,7 +2,8 @@
 
 Everything after ``//`` up to the last ``@`` of an unbroken run of text counts as credentials, so a
 password may hold ``@``, ``:`` or ``/`` and still not survive; so does everything from the value of a
-key such as ``token=`` on. Where it is doubtful what is secret, more is hidden rather than less.
+key such as ``token=`` on, also in a path, where many cameras want it. Where it is doubtful what is
+secret, more is hidden rather than less.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _SECRET_KEYS = (
     "access_?key|access_?token|api_?key|auth|authorization|credentials?|jwt|key|passphrase|passwd|"
     "password|pass|pwd|secret|sig|signature|token|user|username"
 )
-_SECRET_PAIR = re.compile(rf"(?P<key>[?&;#](?:[\w\-]*[_\-])?(?:{_SECRET_KEYS})=)\S*", re.IGNORECASE)
+_SECRET_PAIR = re.compile(rf"(?P<key>(?:[?&;#/,](?:[\w\-]*[_\-])?|_)(?:{_SECRET_KEYS})=)\S*", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
@@ -41,8 +42,8 @@ def redact(text: str) -> str:
 def _redact_address(match: re.Match[str]) -> str:
     start = f"{match['scheme'] or ''}//"
     credentials, at, rest = match["rest"].rpartition("@")
-    if any(mark in credentials for mark in "?&;#"):
-        # Either the password holds a '?' or a query value holds an '@': no telling which part is
+    if any(mark in credentials for mark in "?&;#") or _SECRET_PAIR.search(credentials):
+        # Either the password holds a '?' or a secret value holds an '@': no telling which part is
         # the secret, so nothing of it is kept.
         return start + MASK
     return start + (MASK + at if at else "") + _SECRET_PAIR.sub(rf"\g<key>{MASK}", rest)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import ceil, log
+from math import ceil, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +49,10 @@ def duration_ladder(min_s: float, max_s: float) -> tuple[int, ...]:
 def observable_rungs(ladder: tuple[int, ...], usual_ns: float) -> tuple[int, ...]:
     """The hypothesised lengths that a source can show whose frames lie ``usual_ns`` apart.
 
-    Half a frame of grace: three frames at 29.97 fps must not miss a 0.1 s rung by rounding.
+    A rung also stands for events up to half a step longer, and is tried if the longest of them shows in
+    three frames: 0.2 s at 15 fps, for which the rung is 0.164 s.
     """
-    return tuple(d for d in ladder if d >= (FRAMES_PER_EVENT - 0.5) * usual_ns)
+    return tuple(d for d in ladder if sqrt(LADDER_RATIO) * d >= FRAMES_PER_EVENT * usual_ns)
 
 
 def usual_distance_ns(distances_ns: Iterable[int]) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from stream_mer.errors import OutputError
-from stream_mer.sinks.event_log import DIGEST_PREFIX, EventRecord, to_line
+from stream_mer.sinks.event_stream import EventLines
 from stream_mer.sinks.outbox import Counts, Letter, Outbox
 from stream_mer.types import Result, RunSummary
 
@@ -148,19 +148,11 @@ class DeliverySink:
 
     Args:
         courier: shared by all cameras.
-        camera: name that is added to every event.
-        engines: name -> sha256 of the engines in use, asked at each event.
-        utc: turns an onset (ns of the source's clock) into ISO 8601 UTC.
+        lines: how events are written.
     """
 
-    def __init__(
-        self,
-        courier: Courier,
-        camera: str,
-        engines: Callable[[], Mapping[str, str]],
-        utc: Callable[[int], str] | None,
-    ) -> None:
-        self._courier, self._camera, self._engines, self._utc = courier, camera, engines, utc
+    def __init__(self, courier: Courier, lines: EventLines) -> None:
+        self._courier, self._lines = courier, lines
         self._closed = False
 
     def write(self, result: Result) -> None:
@@ -172,9 +164,7 @@ class DeliverySink:
         if self._closed:
             raise OutputError("the delivery of events is already closed; nothing can be sent")
         for event in result.events:
-            engines = {name: digest[:DIGEST_PREFIX] for name, digest in self._engines().items()}
-            record = EventRecord(event, self._utc(event.onset_ns) if self._utc else None, engines)
-            self._courier.send(event.id, to_line(record).rstrip("\n"))
+            self._courier.send(event.id, self._lines.of(event).rstrip("\n"))
 
     def close(self, summary: RunSummary | None) -> None:  # noqa: ARG002  (the protocol's signature)
         """Nothing more comes; idempotent."""

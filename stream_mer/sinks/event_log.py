@@ -23,12 +23,14 @@ class EventRecord:
     """One line of ``events.jsonl``: the event, and what the log adds to it.
 
     ``onset_utc`` is ISO 8601 for a live source and None for a recording. ``engines`` maps an
-    engine's name to the first characters of its sha256.
+    engine's name to the first characters of its sha256. ``camera`` is told where events of several
+    cameras come together.
     """
 
     event: Event
     onset_utc: str | None = None
     engines: Mapping[str, str] | None = None
+    camera: str | None = None
 
 
 class EventLog:
@@ -131,7 +133,8 @@ def engines_of(event: Event, engines: Mapping[str, str], super_resolver: str | N
 def to_line(record: EventRecord) -> str:
     """One event as a line of JSON, newline included; fields in the documented order."""
     event = record.event
-    fields: dict[str, Any] = {
+    fields: dict[str, Any] = {"camera": record.camera} if record.camera is not None else {}
+    fields |= {
         "id": event.id,
         "source": event.source,
         "epoch": int(event.epoch),
@@ -178,7 +181,8 @@ def from_line(line: str) -> EventRecord:
             face_px=float(fields["face_px"]),
             sr=bool(fields["sr"]),
         )
-        return EventRecord(event, fields.get("onset_utc"), dict(fields.get("engines") or {}))
+        engines = dict(fields.get("engines") or {})
+        return EventRecord(event, fields.get("onset_utc"), engines, fields.get("camera"))
     except KeyError as error:
         raise ValueError(f"field {error} is missing") from error
     except (TypeError, AttributeError) as error:

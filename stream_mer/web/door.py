@@ -65,7 +65,7 @@ class Door:
         matches = [hmac.compare_digest(word.encode(), known) for word in given if word is not None]
         if any(matches):
             return None
-        words = "a token is needed: open the address that was printed at the start, with ?token=..."
+        words = "a token is needed: add ?token=... to the address, with the one this program was started with"
         return PlainTextResponse(words, 401, headers={"WWW-Authenticate": "Bearer"})
 
 

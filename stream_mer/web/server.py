@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from urllib.parse import quote
 
 import uvicorn
 
@@ -26,7 +25,7 @@ class WebServer:
         dashboard: what to serve.
         host, port: where; port 0 takes a free one. The address must agree with the dashboard's token:
             without one, only loopback is served.
-        token: the dashboard's token, for the check and for ``url``.
+        token: the dashboard's token, for the check.
 
     Attributes:
         port: the port really used.
@@ -48,7 +47,7 @@ class WebServer:
                 f"--web {host}:{port} would show faces to the network without a token\n"
                 "give one with --web-token, or serve this machine only: --web 127.0.0.1:8080"
             )
-        self._dashboard, self._token, self._host = dashboard, token, host
+        self._dashboard, self._host = dashboard, host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._socket = socket.create_server((host, port), family=family, backlog=64)
@@ -73,10 +72,9 @@ class WebServer:
 
     @property
     def url(self) -> str:
-        """The address to open, token included."""
+        """The address to open; the token is not in it, for it ends up where others read."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        word = f"?token={quote(self._token, safe='')}" if self._token is not None else ""
-        return f"http://{host}:{self.port}/{word}"
+        return f"http://{host}:{self.port}/"
 
     def start(self) -> None:
         """Begin to answer.

@@ -51,7 +51,8 @@ def test_the_dashboard_shows_a_running_camera(videos: Path, assets_dir: Path) ->
     finally:
         child.kill()
     assert child.returncode == 0, err
-    assert "frames" in out
+    assert " frames, " in err
+    assert all(json.loads(line)["camera"] for line in out.splitlines()), "events, and nothing else"
 
 
 @pytest.mark.parametrize("wrong", ["no-port", "host:port", "127.0.0.1:99999"])
@@ -70,6 +71,18 @@ def test_no_dashboard_for_the_network_without_a_token(videos: Path, assets_dir: 
 def test_seconds_must_be_positive() -> None:
     with pytest.raises(ConfigError, match="--seconds"):
         live(LiveOptions("0", seconds=-1.0), Settings())
+
+
+def test_explaining_needs_a_folder() -> None:
+    with pytest.raises(ConfigError, match="--record DIR"):
+        live(LiveOptions("0", window=False), Settings(explain=True))
+
+
+def test_a_recording_holds_what_was_turned_down(videos: Path, assets_dir: Path, tmp_path: Path) -> None:
+    options = LiveOptions(str(videos / "face_noface.mov"), window=False, record=tmp_path, seconds=3.0)
+    assert live(options, Settings(explain=True, overlay=False)) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"events.jsonl", "rejected.jsonl", "run.json"}
 
 
 def test_what_an_earlier_run_recorded_is_kept_beside(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from stream_mer.app.logs import start_logging
 from stream_mer.app.notice import give_notice
 from stream_mer.app.relief import DROPPING, SPARSE, Relief
 from stream_mer.app.systemd import Systemd
+from stream_mer.pipeline.plan import Progress
 
 SECOND = 1_000_000_000
 
@@ -97,6 +98,7 @@ def test_where_it_cannot_be_remembered_it_is_given_again(tmp_path: Path) -> None
 class FakeRun:
     backlog: int = 0
     dropped: int = 0
+    progress: Progress = field(default_factory=lambda: Progress(first_result_ns=1))
 
 
 @dataclass
@@ -129,6 +131,19 @@ def test_overload_of_the_machine_is_relieved_in_the_stated_order_and_taken_back(
     assert drive(relief, 4, 40) == [SPARSE, "bicubic", "cheaper", "nothing"]
     assert networks.super_resolver.chosen[-1] == 0
     assert not relief.sparse
+
+
+def test_a_camera_that_still_opens_its_networks_is_no_overload() -> None:
+    """Or every start on a busy machine would give up super-resolution before the first picture."""
+    run = FakeRun(backlog=9, progress=Progress())
+    relief = Relief(FakeNetworks(), lambda: [run])  # type: ignore[arg-type, return-value]
+    for second in range(10):
+        run.dropped += 25
+        assert drive(relief, second, 1) == []
+    run.progress.first_result_ns, run.backlog = 1, 0
+    assert drive(relief, 10, 1) == [], "what was lost until then does not count either"
+    run.backlog = 9
+    assert drive(relief, 11, 1)[:1] == ["cheaper"]
 
 
 def test_one_slow_camera_among_four_is_its_own_trouble() -> None:

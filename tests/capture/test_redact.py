@@ -36,7 +36,7 @@ def test_user_name_alone_never_survives(scheme: str, user: str) -> None:
         ["token", "Password", "key", "api_key", "x-access-token", "sig", "passphrase", "pwd", "auth"]
     ),
     SECRET,
-    st.sampled_from(["?", "?fps=25&", "#", "?a=b;"]),
+    st.sampled_from(["?", "?fps=25&", "#", "?a=b;", "/", "/channel=1_", "/channel=1,"]),
 )
 def test_secret_query_value_never_survives(key: str, value: str, start: str) -> None:
     text = redact(f"open https://host/live{start}{key}={value}&size=1 failed")
@@ -69,6 +69,9 @@ def test_text_without_address_is_untouched(text: str) -> None:
         ("https://h/x?monkey=7&token=9", "https://h/x?monkey=7&token=***"),
         ("//u:p@h/x", "//***@h/x"),
         ("http://u:p?q@h/x", "http://***"),
+        ("rtsp://h:554/user=admin_password=tl_channel=1_stream=0.sdp", "rtsp://h:554/user=***"),
+        ("rtsp://h/channel=1_password=tl_stream=0.sdp", "rtsp://h/channel=1_password=***"),
+        ("rtsp://h/monkey=7/ch1", "rtsp://h/monkey=7/ch1"),
     ],
 )
 def test_what_is_kept(text: str, expected: str) -> None:

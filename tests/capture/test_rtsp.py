@@ -85,6 +85,14 @@ def test_nobody_listens() -> None:
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_host_name_nobody_knows() -> None:
+    host = f"{'a' * 70}.invalid"  # no name may have a part this long, so nobody on the network is asked
+    with pytest.raises(SourceError, match="host name is not known") as caught:
+        PyAvSource(f"rtsp://a:{PASSWORD}@{host}/x", live=True)
+    assert caught.value.reason == "unresolved"
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+
+
 def test_silence_is_an_error_with_its_time() -> None:
     with ScriptedRtsp([Connection(frames=50, then="stall")]) as server:
         source = PyAvSource(server.url(f"a:{PASSWORD}"), live=True, read_timeout_s=0.5)

@@ -72,13 +72,14 @@ def test_means_of_equal_pictures_are_exact(count: int, value: int) -> None:
         assert (made == value).all()
 
 
-@pytest.mark.parametrize("fps", [12, 25, 29.97, 60, 120, 200])
-def test_only_lengths_the_frame_rate_can_show_are_tried(fps: float) -> None:
+@pytest.mark.parametrize(
+    ("fps", "tried"), [(12, 0), (14, 0), (14.985, 1), (15, 1), (25, 2), (29.97, 2), (60, 4), (120, 4)]
+)
+def test_only_lengths_the_frame_rate_can_show_are_tried(fps: float, tried: int) -> None:
+    """The longest rung stands for events up to 0.2 s, which have three frames from 15 fps on."""
     windower = Windower(LADDER)
     seen = {w.duration_ns for t in times(fps, 2.0) for w in windower.push([crop(t)])}
-    expected = {d for d in LADDER if d / 1e9 >= 2.5 / fps * 1.001}
-    assert seen == expected == set(observable_rungs(LADDER, 1e9 / fps))
-    assert bool(seen) == (fps > 2.5e9 / max(LADDER))
+    assert sorted(seen) == sorted(LADDER)[len(LADDER) - tried :] == list(observable_rungs(LADDER, 1e9 / fps))
 
 
 def test_a_lost_frame_is_a_gap_no_window_crosses() -> None:

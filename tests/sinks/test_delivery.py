@@ -16,6 +16,7 @@ from sink_samples import event, result, summary
 
 from stream_mer.errors import ConfigError, OutputError
 from stream_mer.sinks.courier import Courier, DeliverySink, Refused
+from stream_mer.sinks.event_stream import EventLines
 from stream_mer.sinks.outbox import Letter, Outbox
 from stream_mer.sinks.webhook import Webhook
 
@@ -179,7 +180,8 @@ def test_the_sink_sends_what_the_log_writes(tmp_path: Path) -> None:
             bodies.append(letter.body)
 
     courier = Courier(Outbox(tmp_path / "box"), lambda: Taking(0), pauses_s=QUICK)
-    sink = DeliverySink(courier, "door", lambda: {"sr": "a" * 64}, lambda ns: f"utc{ns}")
+    lines = EventLines("door", lambda: {"sr": "a" * 64, "cnn": "b" * 64}, lambda ns: f"utc{ns}", "sr")
+    sink = DeliverySink(courier, lines)
     sink.write(result(0, events=(event(40), event(400))))
     sink.write(result(1))
     sink.close(summary())
@@ -190,7 +192,9 @@ def test_the_sink_sends_what_the_log_writes(tmp_path: Path) -> None:
     first = json.loads(bodies[0])
     assert len(bodies) == 2
     assert (first["onset_ns"], first["onset_utc"]) == (40_000_000, "utc40000000")
-    assert first["engines"] == {"sr": "a" * 12}
+    assert first["camera"] == "door", "one address takes the events of many cameras"
+    used = {"cnn": "b" * 12} | ({"sr": "a" * 12} if first["sr"] else {})
+    assert first["engines"] == used, "a face's own pixels went through no super-resolution"
 
 
 class Hook(http.server.BaseHTTPRequestHandler):

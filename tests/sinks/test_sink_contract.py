@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from stream_mer.protocols import Sink
 from stream_mer.sinks import courier, preview
 from stream_mer.sinks.courier import Carrier, Courier, DeliverySink
 from stream_mer.sinks.event_log import EventLog, read_events
+from stream_mer.sinks.event_stream import EventLines, EventStream
 from stream_mer.sinks.mqtt import Mqtt
 from stream_mer.sinks.outbox import Outbox
 from stream_mer.sinks.overlay import OverlaySink, Painter
@@ -39,7 +41,11 @@ def web(_: Path) -> Sink:
 def delivery(outbox: Path, carrier: Callable[[], Carrier]) -> Sink:
     """The sink of a courier whose destination is down: nobody listens on the discard port."""
     COURIERS.append(Courier(Outbox(outbox), carrier))
-    return DeliverySink(COURIERS[-1], "camera", dict, None)
+    return DeliverySink(COURIERS[-1], EventLines("camera", dict))
+
+
+def stream(folder: Path) -> Sink:
+    return EventStream(EventLines("camera", dict), os.open(folder / "stdout", os.O_WRONLY | os.O_CREAT))
 
 
 COURIERS: list[Courier] = []
@@ -58,6 +64,7 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     ),
     "segments": lambda folder: SegmentSink(folder / "segments"),
     "thumbnails": lambda folder: ThumbnailSink(folder / "thumbnails"),
+    "stream": stream,
     "reviews": lambda folder: ReviewLog(folder / "reviews.jsonl"),
 }
 
@@ -147,4 +154,5 @@ def test_files_hold_what_was_written(tmp_path: Path) -> None:
     assert len(list((tmp_path / "segments").iterdir())) == 1
     assert len(list((tmp_path / "thumbnails").iterdir())) == 9
     files = sorted(p.name for p in tmp_path.iterdir() if p.is_file() and ".sqlite" not in p.name)
-    assert files == ["events.jsonl", "overlay.mp4", "rejected.jsonl"]
+    assert files == ["events.jsonl", "overlay.mp4", "rejected.jsonl", "stdout"]
+    assert len((tmp_path / "stdout").read_text().splitlines()) == 3

@@ -190,10 +190,13 @@ def test_a_review_is_kept_shown_and_told_whether_it_is_saved(state: LiveState) -
         ('{"camera": -1, "id": "1-800", "verdict": "accept"}', 400),
         ('{"camera": 0, "id": "1-800", "verdict": "maybe"}', 400),
         ('{"camera": 0, "id": "unknown", "verdict": "accept"}', 404),
+        ('{"camera": Infinity, "id": "1-800", "verdict": "accept"}', 400),
+        ("[" * 4000, 400),
+        (b"\xff\xfe\xfd", 400),
         ("[" + "1," * 4000 + "1]", 413),
     ],
 )
-def test_wrong_reviews(state: LiveState, body: str, status: int) -> None:
+def test_wrong_reviews(state: LiveState, body: str | bytes, status: int) -> None:
     assert client(state).post("/api/review", content=body).status_code == status
 
 

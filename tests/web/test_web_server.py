@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+import select
 import shutil
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from web_samples import event, result
@@ -81,6 +83,26 @@ def test_stop_is_bounded_while_somebody_watches(server: WebServer) -> None:
         socket.create_connection(("127.0.0.1", server.port), 1).close()
 
 
+def test_a_review_without_declared_length_ends_where_it_is_too_long(server: WebServer) -> None:
+    """A body in chunks could otherwise go on until the memory is full."""
+    connection = connect(server)
+    connection.putrequest("POST", "/api/review")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    sent = 0
+    try:
+        for _ in range(10_000):
+            connection.send(b"1000\r\n" + b"[" * 4096 + b"\r\n")
+            sent += 4096
+            if select.select([connection.sock], [], [], 0)[0]:
+                break
+    except OSError:  # the server has hung up already
+        pass
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert sent < 10_000 * 4096, "it did not read to the end"
+
+
 def test_taken_port_is_a_config_error(server: WebServer) -> None:
     with pytest.raises(ConfigError, match=r"cannot serve the dashboard on 127\.0\.0\.1:\d+: Addr"):
         WebServer(Dashboard([]), "127.0.0.1", server.port)
@@ -92,7 +114,7 @@ def test_off_loopback_needs_a_token() -> None:
     with pytest.raises(ConfigError, match="without a token"):
         WebServer(Dashboard([]), "0.0.0.0", 0)
     made = WebServer(Dashboard([], token="t"), "0.0.0.0", 0, token="t")
-    assert made.url.endswith("/?token=t")
+    assert made.url == f"http://0.0.0.0:{made.port}/", "the token is printed nowhere"
     assert made.stop(), "never started, yet stopped without fuss"
 
 
@@ -105,12 +127,12 @@ def test_a_token_that_protects_nothing_or_cannot_be_sent_is_refused(host: str, t
 
 
 @pytest.mark.parametrize("token", ["aB+c/d==", "a&b#c%20?", 'a b;c"d,e\\'])
-def test_the_printed_address_opens_whatever_signs_the_token_has(token: str) -> None:
+def test_the_token_opens_whatever_signs_it_has(token: str) -> None:
     made = WebServer(Dashboard([LiveState("door")], token=token), "127.0.0.1", 0, token=token)
     made.start()
     try:
         visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        page = visitor.open(made.url, timeout=WAIT_S)
+        page = visitor.open(f"{made.url}?token={quote(token, safe='')}", timeout=WAIT_S)
         assert "token" not in page.url, "out of the address bar"
         assert visitor.open(f"{page.url}api/state", timeout=WAIT_S).status == 200, "the cookie serves"
     finally:

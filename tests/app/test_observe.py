@@ -1,0 +1,45 @@
+"""What is said of a frame rate is what the windows do at it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_mer.app.compose import observe, uneven
+from stream_mer.config import Settings
+from stream_mer.core.tally import Tally
+from stream_mer.core.windowing import duration_ladder, observable_rungs
+
+
+@pytest.mark.parametrize(
+    ("fps", "words"),
+    [
+        (12, "cannot show events of 0.2 s or less (shortest: 0.25 s); nothing was classified"),
+        (14.9, "shows events of 0.200 s and longer"),
+        (15, "shows events of 0.200 s and longer"),
+        (25, "shows events of 0.120 s and longer"),
+        (60, "shows events of 0.050 s and longer"),
+        (75, "ok"),
+        (200, "ok"),
+    ],
+)
+def test_three_frames_make_an_event(fps: float, words: str) -> None:
+    assert words in str(observe(fps, Settings())["verdict"])
+
+
+@given(st.floats(1, 300), st.floats(0.03, 0.5), st.floats(1, 8))
+def test_what_is_said_is_what_is_done(fps: float, low: float, ratio: float) -> None:
+    high = min(1.0, low * ratio)
+    said = str(observe(fps, Settings(min_duration_s=low, max_duration_s=high))["verdict"])
+    tried = observable_rungs(duration_ladder(low, high), 1e9 / fps)
+    assert ("nothing was classified" in said) == (not tried)
+    if high * fps >= 3.001:
+        assert tried, "an event of the longest length has three frames"
+    if said == "ok":
+        assert low * fps >= 2.9
+
+
+def test_one_gap_is_said_in_good_english() -> None:
+    tally = Tally(frames=20, gaps=1)
+    assert "(gaps: 1, frames: 20)" in str(uneven({"verdict": "ok"}, tally)["verdict"])
