@@ -26,7 +26,7 @@ from stream_mer.runtime.manifest import Manifest, TensorSpec, Training, write_ma
 from stream_mer.training import clf_report as report
 from stream_mer.training.clf_data import NONE
 from stream_mer.training.clf_export import GFLOP, write_onnx
-from stream_mer.training.clf_judge import calibrate
+from stream_mer.training.clf_judge import calibrate, select
 from stream_mer.training.clf_net import Classifier, Committee, parameters
 from stream_mer.training.clf_pack import load_packs
 from stream_mer.training.clf_train import ClassifierSettings, load_net, scores_of, train
@@ -96,6 +96,7 @@ def main() -> int:
             report.curves(file.with_name("log.csv"), file.with_name("curves.png"))
         columns = load_net(files[0])[1]
         net = Committee([load_net(file)[0] for file in files])
+        table = select(table, table["part"] != "train")
         logits = scores_of(net, table.pop("raw"), columns)
         aside = table["part"] == "choose"
         _, shift = calibrate(logits[aside], table["target"][aside])

@@ -87,3 +87,8 @@ def calibrate(
             if loss < best:
                 best, found = loss, (float(temperature), float(shift))
     return found
+
+
+def select(table: Table, keep: NDArray[np.bool_]) -> dict[str, NDArray[np.generic]]:
+    """Some rows of all columns."""
+    return {name: column[keep] for name, column in table.items()}
