@@ -25,7 +25,7 @@ from stream_mer.errors import StreamMerError
 from stream_mer.runtime.manifest import Manifest, TensorSpec, Training, write_manifest
 from stream_mer.training import clf_report as report
 from stream_mer.training.clf_data import NONE
-from stream_mer.training.clf_export import GFLOP, write_onnx
+from stream_mer.training.clf_export import FLOW_GFLOP, MEMBER_GFLOP, write_onnx
 from stream_mer.training.clf_judge import calibrate, select
 from stream_mer.training.clf_net import Classifier, Committee, parameters
 from stream_mer.training.clf_pack import load_packs
@@ -44,7 +44,9 @@ LICENCE = "data CC BY 4.0, MIT and public domain; weights Apache-2.0"
 COMMAND = "python scripts/train_classifier.py engines/cnn-mer/train_config.toml --packs PACKS --out RUN"
 
 
-def engine_manifest(name: str, version: str, classifier: Classifier, training: Training) -> Manifest:
+def engine_manifest(
+    name: str, version: str, classifier: Classifier, members: int, training: Training
+) -> Manifest:
     """The engine's manifest without figures."""
     return Manifest(
         name=name,
@@ -59,7 +61,7 @@ def engine_manifest(name: str, version: str, classifier: Classifier, training: T
         file="model.onnx",
         precision="f32",
         parameters=parameters(classifier),
-        gflop=GFLOP,
+        gflop=round(FLOW_GFLOP + members * MEMBER_GFLOP, 2),
         preprocess={
             "pictures": "mean RGB before onset, at the apex, after offset (core.windowing)",
             "flow": "inside the graph; compute in f32, motions are 0.1 px (no bf16, fp16, TF32)",
@@ -110,7 +112,9 @@ def main() -> int:
             last = torch.load(files[-1].with_name("last.pt"), weights_only=True)
             steps = members * int(last["schedule"]["last_epoch"])
             training = Training(DATA, LICENCE, COMMAND, settings.seed, steps)
-            manifest = engine_manifest(args.engine.resolve().name, args.version, classifier, training)
+            manifest = engine_manifest(
+                args.engine.resolve().name, args.version, classifier, members, training
+            )
             write_manifest(args.engine, replace(manifest, metrics=figures))
     except StreamMerError as error:
         print(f"error: {error}", file=sys.stderr)

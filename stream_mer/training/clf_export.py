@@ -12,8 +12,10 @@ from stream_mer.types import HR_SIZE
 
 OPSET = 17
 """ONNX operator set: everything used here is in it, TensorRT reads it from 8.6 on."""
-GFLOP = 0.2
-"""Arithmetic of one window, in 10^9 operations: 0.15 of flow (matrix products), 0.05 of network (twice)."""
+FLOW_GFLOP = 0.15
+"""Arithmetic of one window's flow, in 10^9 operations (matrix products)."""
+MEMBER_GFLOP = 0.05
+"""... and of each member of the committee, which looks twice."""
 
 
 def write_onnx(classifier: Classifier, file: Path) -> None:

@@ -14,6 +14,11 @@ from conftest import ROOT
 from stream_mer.cli import main
 from stream_mer.runtime.machine import jetson
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 DOCKERFILE = ROOT / "Dockerfile.jetson"
 PYTHONS = {"6.2": "3.10", "7.2": "3.12"}
 MANYLINUX = {"6.2": 35, "7.2": 39}
@@ -97,6 +102,24 @@ def test_it_is_not_root_and_says_how_it_is() -> None:
     assert "/healthz" in health
     assert int(re.search(r"--start-period=(\d+)m", health)[1]) >= 20  # type: ignore[index]
     assert any(line.startswith("VOLUME") and "/var/cache/stream_mer" in line for line in lines)
+
+
+@pytest.mark.parametrize("jetpack", list(PYTHONS))
+def test_everything_that_its_command_needs_is_installed(jetpack: str) -> None:
+    """stream_mer is installed without its dependencies, which are the system's or pinned by name.
+
+    Without ``prometheus_client`` the image's own command, ``live --web``, ended at once.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = (
+        project["dependencies"] + extras["gpu"] + (extras["web"] if "--web" in DOCKERFILE.read_text() else [])
+    )
+    names = {re.match(r"[\w-]+", one)[0].replace("_", "-") for one in needed}  # type: ignore[index]
+    there = {one.split("==")[0].replace("_", "-") for one in pinned(jetpack)}
+    from_system = {"opencv-contrib-python": "python3-opencv", "tensorrt": "python3-libnvinfer"}
+    assert all(package in DOCKERFILE.read_text() for package in from_system.values())
+    assert names - there - set(from_system) == set()
 
 
 @pytest.mark.parametrize("jetpack", list(PYTHONS))
