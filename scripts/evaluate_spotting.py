@@ -41,7 +41,9 @@ def add(kinds: Kinds) -> None:
     spot.add_argument("--data", type=Path, required=True, help="folder with faces/ and videos/")
     spot.add_argument("--cache", type=Path, required=True, help="folder that keeps what was watched")
     spot.add_argument("--out", type=Path, required=True, help="folder for spotting.md and the pictures")
-    spot.add_argument("--part", choices=("tune", "final"), default="final", help="half of the real videos")
+    spot.add_argument(
+        "--part", choices=("tune", "final"), help="half of the real videos; neither unless said"
+    )
     spot.add_argument("--folds", type=Path, help="engines trained without the people they judge; for 'tune'")
     spot.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
     spot.add_argument("--seeds", type=int, default=3, help="injections per video")
@@ -61,7 +63,8 @@ def evaluate(args: argparse.Namespace) -> None:
     threshold = networks[NATIVE].calibration.threshold
     args.out.mkdir(parents=True, exist_ok=True)
     parts = [f"Threshold {threshold:.4f}; IoU >= 0.5; 95 % intervals over people in brackets.", ""]
-    parts += real(args, material, settings, networks, threshold)
+    if args.part:
+        parts += real(args, material, settings, networks, threshold)
     if args.clip_seconds > 0:
         parts += clips(args, material, settings, networks, threshold)
     report = "\n".join(parts) + "\n"

@@ -32,7 +32,7 @@ class VetoLimits:
         cut_likeness: correlation of the skin before with that at the apex or after it.
         gap_factor: distance between two frames over the usual one.
         frozen: share of frames that only repeat the one before. When motion stands still and catches up, slow
-            motion looks fast: of strong candidates on videos of people left out (folds of the tuning half),
+            motion looks fast: of strong candidates on videos of people left out (two folds),
             16 of 52 false ones (all of one webcam) and 5 of 90 true ones had more.
         light_share: share of the skin's change that brightness explains ...
         light_flash: ... when the brightness changed by this share.
