@@ -21,7 +21,9 @@ AROUND_NS = 80_000_000
 EARLIER_NS = 900_000_000
 """Speech is looked for this long before an event."""
 FROZEN = 0.25
-"""Grey levels; pictures that differ less on average are the same picture once more."""
+"""Grey levels; pictures that differ less on average may be the same picture once more ..."""
+STALLED = 0.15
+"""... if they also differ less than this share of the event's largest step: a still face repeats nothing."""
 _SECOND = 1e9
 
 
@@ -56,7 +58,7 @@ class Signals:
         chatter: mouth's mean square change from picture to picture before the event, over that during it.
         turns: how often the mouth's motion came and went in the time before, per second.
         gap: longest distance between frames over the usual one.
-        frozen: share of the event's frames that repeat the one before.
+        frozen: share of the event's steps from frame to frame in which nothing moved.
         outside: largest share of the crop beyond the frame's border.
         gone_s: how long ago the face was last seen when this was measured.
     """
@@ -112,7 +114,6 @@ def measure_signals(
     steps = np.diff(times)
     usual = float(np.median(steps)) if len(steps) else 0.0
     close = np.diff([g.pts_ns for g in near])
-    still = [_difference(p.grey, q.grey) < FROZEN for p, q in pairwise(near)]
     last = memory.last_ns(track_id)
     return Signals(
         eyes=_energy(change, EYES),
@@ -128,7 +129,7 @@ def measure_signals(
         chatter=chatter,
         turns=turns,
         gap=float(close.max() / usual) if usual and len(close) else 1.0,
-        frozen=float(np.mean(still)) if still else 0.0,
+        frozen=_frozen(seen, onset_ns, offset_ns),
         outside=max(g.outside for g in near),
         gone_s=(memory.now_ns - (last if last is not None else offset_ns)) / _SECOND,
     )
@@ -165,6 +166,13 @@ def _speech(seen: list[Glimpse], onset_ns: int, offset_ns: int) -> tuple[float, 
         float(rate[earlier].mean() / max(float(rate[inside].mean()), 1e-6)),
         float(np.abs(np.diff(high.astype(int))).sum() / 2 / max(span, 0.1)),
     )
+
+
+def _frozen(seen: list[Glimpse], onset_ns: int, offset_ns: int) -> float:
+    """A camera that repeats frames stands still in the midst of a motion; a face at rest only before and after."""
+    inside = [(p, q) for p, q in pairwise(seen) if q.pts_ns > onset_ns and p.pts_ns < offset_ns]
+    steps = np.array([_difference(p.grey, q.grey) for p, q in inside])
+    return float(np.mean(steps < min(FROZEN, STALLED * float(steps.max())))) if len(steps) else 0.0
 
 
 def _speed(near: list[Glimpse]) -> float:

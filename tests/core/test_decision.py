@@ -105,6 +105,17 @@ def test_a_plain_event_meets_no_veto() -> None:
     assert reasons(remember()) == set()
 
 
+def test_a_still_face_repeats_no_frames() -> None:
+    """Where nothing moves a codec gives the very same picture again: before and after an event, not in it."""
+    memory = FaceMemory()
+    for t in range(0, 1400, 20):
+        memory.push([crop(t, event_picture(t), still(t))], SIZE, t * MS)
+    signals = measure_signals(memory, 1, ONSET, APEX, OFFSET)
+    assert signals is not None
+    assert signals.frozen < 0.2
+    assert "gap" not in reasons(memory)
+
+
 @pytest.mark.parametrize(
     ("reason", "film"),
     [
