@@ -169,7 +169,7 @@ def _speech(seen: list[Glimpse], onset_ns: int, offset_ns: int) -> tuple[float, 
 
 
 def _frozen(seen: list[Glimpse], onset_ns: int, offset_ns: int) -> float:
-    """A camera that repeats frames stands still in the midst of a motion; a face rests before and after it."""
+    """A camera that repeats frames stops in the midst of a motion, a face before and after it."""
     inside = [(p, q) for p, q in pairwise(seen) if q.pts_ns > onset_ns and p.pts_ns < offset_ns]
     steps = np.array([_difference(p.grey, q.grey) for p, q in inside])
     return float(np.mean(steps < min(FROZEN, STALLED * float(steps.max())))) if len(steps) else 0.0
