@@ -45,7 +45,7 @@ COMMAND = "python scripts/train_classifier.py engines/cnn-mer/train_config.toml 
 
 
 def engine_manifest(
-    name: str, version: str, classifier: Classifier, members: int, training: Training
+    name: str, version: str, classifier: Classifier, gflop: float, training: Training
 ) -> Manifest:
     """The engine's manifest without figures."""
     return Manifest(
@@ -61,7 +61,7 @@ def engine_manifest(
         file="model.onnx",
         precision="f32",
         parameters=parameters(classifier),
-        gflop=round(FLOW_GFLOP + members * MEMBER_GFLOP, 2),
+        gflop=gflop,
         preprocess={
             "pictures": "mean RGB before onset, at the apex, after offset (core.windowing)",
             "flow": "inside the graph; compute in f32, motions are 0.1 px (no bf16, fp16, TF32)",
@@ -112,9 +112,9 @@ def main() -> int:
             last = torch.load(files[-1].with_name("last.pt"), weights_only=True)
             steps = members * int(last["schedule"]["last_epoch"])
             training = Training(DATA, LICENCE, COMMAND, settings.seed, steps)
-            manifest = engine_manifest(
-                args.engine.resolve().name, args.version, classifier, members, training
-            )
+            gflop = round(FLOW_GFLOP + members * MEMBER_GFLOP, 2)
+            name = args.engine.resolve().name
+            manifest = engine_manifest(name, args.version, classifier, gflop, training)
             write_manifest(args.engine, replace(manifest, metrics=figures))
     except StreamMerError as error:
         print(f"error: {error}", file=sys.stderr)
