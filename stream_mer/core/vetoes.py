@@ -13,7 +13,7 @@ from stream_mer.core.signals import Signals
 
 DEFAULT: tuple[str, ...] = ("gap", "edge", "light")
 """Vetoes that are on unless asked otherwise: ``gap``, which on clips and on tuning videos of people left out
-took away 56 of 310 candidates of p >= 0.3 that were no event and 7 of 265 that were, and two that took away
+took away 38 of 310 candidates of p >= 0.3 that were no event and 4 of 265 that were, and two that took away
 three false ones and no true one. One on head motion would cost five true ones for one, one on speech 30
 for 46, most of them weak (``scripts/calibrate_score.py`` prints the table)."""
 
