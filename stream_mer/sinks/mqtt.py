@@ -45,6 +45,8 @@ class Mqtt:
         self._tls = tls
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         self._client: Client | None = None
+        self._told = threading.Event()  # set by a receipt and by the end of the connection
+        self._receipt: int | None = None  # number of the message whose receipt came last
 
     @property
     def name(self) -> str:
@@ -55,14 +57,15 @@ class Mqtt:
         try:
             if self._client is None or not self._client.is_connected():
                 self._client = self._connect()
+            self._told.clear()
+            self._receipt = None
             message = self._client.publish(self._topic, letter.body, qos=1)
             if message.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 raise OSError(f"not sent ({message.rc.name})")
-            message.wait_for_publish(self._timeout_s)
-            if not message.is_published():
-                raise OSError("no receipt in time")
+            told = self._told.wait(self._timeout_s)
+            if self._receipt != message.mid:  # paho tells of a receipt before it marks the message
+                raise OSError("the broker hung up before its receipt" if told else "no receipt in time")
         except (RuntimeError, ValueError, OSError) as error:
-            # paho would send a message that it still holds again by itself, beside ours.
             self.close()
             raise error if isinstance(error, OSError) else OSError(str(error)) from error
 
@@ -76,7 +79,8 @@ class Mqtt:
 
     def _connect(self) -> Client:
         self.close()
-        client = Client(CallbackAPIVersion.VERSION2)
+        # Left to itself paho connects again and sends what it still holds, beside the courier's own next try.
+        client = Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
         client.connect_timeout = self._timeout_s
         if self._user:
             client.username_pw_set(self._user, self._password)
@@ -89,7 +93,15 @@ class Mqtt:
             said.append(code)
             answered.set()
 
-        client.on_connect = on_connect
+        def on_disconnect(_c: Client, _d: object, _f: object, _code: ReasonCode, _p: object) -> None:
+            answered.set()
+            self._told.set()
+
+        def on_publish(_c: Client, _d: object, number: int, _code: ReasonCode, _p: object) -> None:
+            self._receipt = number
+            self._told.set()
+
+        client.on_connect, client.on_disconnect, client.on_publish = on_connect, on_disconnect, on_publish
         client.connect(self._host, self._port, keepalive=30)
         client.loop_start()
         answered.wait(self._timeout_s)  # a wrong password is an error, not silence

@@ -92,7 +92,7 @@ def test_events_arrive_with_a_receipt(broker: Broker, tmp_path: Path) -> None:
 def test_a_broker_that_hangs_up_gets_them_again(broker: Broker, tmp_path: Path) -> None:
     broker.cut_after = [2, 0, 1, 10**9]
     address = f"mqtt://127.0.0.1:{broker.server_address[1]}"
-    courier = Courier(Outbox(tmp_path / "box"), lambda: Mqtt(address, timeout_s=2), pauses_s=QUICK)
+    courier = Courier(Outbox(tmp_path / "box"), lambda: Mqtt(address, timeout_s=60), pauses_s=QUICK)
     for number in range(6):
         courier.send(str(number), str(number))
     for _ in range(400):
@@ -101,6 +101,7 @@ def test_a_broker_that_hangs_up_gets_them_again(broker: Broker, tmp_path: Path) 
         threading.Event().wait(0.05)
     assert courier.close().delivered == 6
     assert [body for _, body in broker.got] == [str(n) for n in range(6)]
+    assert len(broker.users) == 4, "nobody but the courier connects again"
 
 
 def test_a_refused_password_is_an_error_without_it(broker: Broker) -> None:
