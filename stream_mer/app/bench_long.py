@@ -39,7 +39,7 @@ def bench_long(video: Path, hours: float, segment_s: float, out: Path | None) ->
         assert child.stderr is not None
         frames = 0
         for line in child.stderr:
-            found = re.search(r"(\d+) frames", line)
+            found = re.search(r"(\d+) frames?", line)
             frames = int(found[1]) if found else frames
             megabytes = _resident_mb(child.pid)
             if found and megabytes is not None:

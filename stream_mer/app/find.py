@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from stream_mer.app.console import console, shown
+from stream_mer.app.console import console, counted, shown
 from stream_mer.errors import ConfigError
 from stream_mer.sinks.event_table import COLUMNS, Filter, find_logs, load, select
 
@@ -41,7 +41,7 @@ def events(roots: Sequence[Path], wanted: Filter, form: str) -> int:
         for row in rows:
             shown.add_row(*(_cell(value) for value in row))
         console().print(shown)
-        print(f"{len(rows)} events")
+        print(counted(len(rows), "event"))
     return 0
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream_mer.app.archive import Status
-from stream_mer.app.console import console, shown
+from stream_mer.app.console import console, counted, shown
 
 PLAIN_EVERY_S = 5.0
 LIVE_EVERY_S = 0.2
@@ -79,7 +79,8 @@ class Board:
         """How far, how fast, how long still."""
         share = self._share()
         fresh, spent_s = self._done - self._skipped, max(now_s - self._start, 1e-9)
-        text = f"{100 * share:3.0f} %, {self._done} frames, {fresh / spent_s:.1f} fps, {self._events} events"
+        text = f"{100 * share:3.0f} %, {counted(self._done, 'frame')}, {fresh / spent_s:.1f} fps, "
+        text += counted(self._events, "event")
         if fresh and share < 1:
             text += f", {_span(spent_s * (self._total - self._done) / fresh)} left"
         return text
@@ -100,8 +101,9 @@ class Board:
         if self._quiet:
             return
         print(
-            f"{name}: {summary.frames} frames, {summary.tracks} tracks, {summary.events} events, "
-            f"coverage {summary.coverage:.0%}, {summary.throughput_fps:g} fps -> {shown(status.folder)}"
+            f"{name}: {counted(summary.frames, 'frame')}, {counted(summary.tracks, 'track')}, "
+            f"{counted(summary.events, 'event')}, coverage {summary.coverage:.0%}, "
+            f"{summary.throughput_fps:g} fps -> {shown(status.folder)}"
         )
         for warning in summary.warnings:
             print(f"  note: {warning}")
