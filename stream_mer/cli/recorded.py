@@ -45,7 +45,8 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _process(args: argparse.Namespace) -> int:
-    from stream_mer.app.recorded import How, process_many
+    from stream_mer.app.how import How
+    from stream_mer.app.recorded import process_many
 
     how = How(args.resume, args.restart, args.fail_fast, args.evidence, args.workers, args.ray)
     return process_many(args.inputs, args.out, settings_of(args), how)

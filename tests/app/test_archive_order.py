@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from stream_mer.app import networks as networks_module
 from stream_mer.app import recorded
 from stream_mer.app.archive import Archive, longest_first
+from stream_mer.app.how import How
 from stream_mer.app.inputs import Input
 from stream_mer.app.networks import Networks, pick_networks
 from stream_mer.app.pieces import Piece
-from stream_mer.app.recorded import How
 from stream_mer.config import Settings
 from stream_mer.pipeline.workers import NextJob, Outcome, ReportOf
 from stream_mer.runtime import machine

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from stream_mer.app.recorded import How, process_many
+from stream_mer.app.how import How
+from stream_mer.app.recorded import process_many
 from stream_mer.capture.picture import PictureReader
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from stream_mer.app.find import moment, seconds
-from stream_mer.app.recorded import How, process_many
+from stream_mer.app.how import How
+from stream_mer.app.recorded import process_many
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main
 from stream_mer.config import Settings
