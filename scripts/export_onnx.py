@@ -24,7 +24,7 @@ from stream_mer.training.adversary import blend
 from stream_mer.training.checkpoint import load_checkpoint
 from stream_mer.training.sr_config import run_from_table, save_run
 from stream_mer.training.sr_export import gflop, parameters, write_onnx
-from stream_mer.training.sr_train import load_network, super_resolve
+from stream_mer.training.sr_network import load_network, super_resolve
 
 DATA = (
     "Face Research Lab London Set (CC BY 4.0, DeBruine & Jones 2017, doi 10.6084/m9.figshare.5047666), "

@@ -19,7 +19,8 @@ from stream_mer.training.paper_study import FaceClip, Upscale, frame_splits
 from stream_mer.training.perceptual import load_distance
 from stream_mer.training.sr_config import load_run
 from stream_mer.training.sr_data import PACK_SIZE, Pack, Portrait, held_out
-from stream_mer.training.sr_train import SRTrainer, super_resolve
+from stream_mer.training.sr_network import super_resolve
+from stream_mer.training.sr_train import SRTrainer
 
 SOURCE = "dataset"
 

@@ -26,7 +26,8 @@ from stream_mer.training.checkpoint import load_checkpoint
 from stream_mer.training.perceptual import load_distance
 from stream_mer.training.sr_config import load_run
 from stream_mer.training.sr_data import Pack, build_pack, load_pack
-from stream_mer.training.sr_train import SRTrainer, load_network
+from stream_mer.training.sr_network import load_network
+from stream_mer.training.sr_train import SRTrainer
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stream_mer.core.degradation import Mixture, area, paper
 from stream_mer.errors import ConfigError
-from stream_mer.training import sr_config, sr_data, sr_train
+from stream_mer.training import sr_config, sr_data, sr_network, sr_train
 from stream_mer.training.compact import CompactSettings
 from stream_mer.training.rrdb import RRDBSettings
 from stream_mer.training.sr_config import Schedule, SRRun
@@ -86,10 +86,10 @@ def test_training_beats_its_own_start(pack: sr_data.Pack, tmp_path: Path) -> Non
     run = run_of(120, batch=4, ema=0.9, check_every=60, mixture=Mixture(1.0, 0.0, 0.0, 0.0))
     trainer = sr_train.SRTrainer(run, pack, tmp_path)
     lr = np.stack([paper(p) for p in trainer.checks])
-    before = sr_train.mean_psnr(sr_train.super_resolve(trainer.net, lr), trainer.checks)
+    before = sr_train.mean_psnr(sr_network.super_resolve(trainer.net, lr), trainer.checks)
     trainer.train()
-    net, state = sr_train.load_network(tmp_path / "last.pt")
-    after = sr_train.mean_psnr(sr_train.super_resolve(net, lr), trainer.checks)
+    net, state = sr_network.load_network(tmp_path / "last.pt")
+    after = sr_train.mean_psnr(sr_network.super_resolve(net, lr), trainer.checks)
     assert state.step == 120
     assert after > before + 0.3
 
@@ -110,7 +110,7 @@ def test_resume_refuses_another_network(pack: sr_data.Pack, tmp_path: Path) -> N
 def test_teacher_and_distil_go_together(pack: sr_data.Pack, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="teacher"):
         sr_train.SRTrainer(run_of(distil=0.5), pack, tmp_path)
-    teacher = sr_train.build_network(CompactSettings(8, 1))
+    teacher = sr_network.build_network(CompactSettings(8, 1))
     trainer = sr_train.SRTrainer(
         run_of(distil=0.5, schedule=Schedule(2, 0, 0)), pack, tmp_path, teacher=teacher
     )
