@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stream_mer.errors import ConfigError
+
 RESIDUAL_SCALE = 0.2
 """Weight of every residual branch. Source: ESRGAN (Wang et al. 2018), section 3.1."""
 
@@ -34,6 +36,10 @@ class RRDBSettings:
     skip: bool = False
     """Add the enlarged input to the output. Published weights have it off. Light networks have it
     on: they then only compute a small residual, which 8-bit mantissas (bf16) carry exactly enough."""
+
+    def __post_init__(self) -> None:
+        if min(self.features, self.blocks, self.growth, 1 if self.tail is None else self.tail) < 1:
+            raise ConfigError("network: features, blocks, growth and tail must be >= 1")
 
 
 class ResidualDenseBlock(nn.Module):

@@ -183,3 +183,60 @@ def test_wrong_run_files_are_explained(text: str, complaint: str, tmp_path: Path
         sr_config.load_run(tmp_path / "run.toml")
     with pytest.raises(ConfigError, match="no training run"):
         sr_config.load_run(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "complaint"),
+    [
+        ("network", "features = 0", "features must be >= 1"),
+        ("network", "features = 4.5", "features must be an integer"),
+        ("network", 'blocks = "x"', "blocks must be an integer"),
+        ("network", "blocks = -1", "blocks >= 0"),
+        ("", "check_every = 0", "check_every >= 1"),
+        ("", "seed = -1", "seed >= 0"),
+        ("", "clip = -1.0", "clip > 0"),
+        ("", "batch = 2.5", "batch must be an integer"),
+        ("", "batch = true", "batch must be an integer"),
+        ("", 'bf16 = "false"', "bf16 must be true or false"),
+        ("", "gan = 3", "gan must be a table"),
+        ("", "sources = 3", "sources must be a table"),
+        ("schedule", "rate = -1.0", "rate must be > 0"),
+        ("schedule", "rate = nan", "rate must be a finite number"),
+        ("schedule", "steps = 4000.5", "steps must be an integer"),
+        ("sources", "london = -1.0", "sources must be >= 0"),
+        ("sources", 'london = "much"', "sources.london must be a finite number"),
+        ("mixture", "gaussian = nan", "gaussian must be a finite number"),
+        ("consistency", 'weight = "x"', "weight must be a finite number"),
+        ("gan", "adversarial = inf", "adversarial must be a finite number"),
+    ],
+)
+def test_wrong_values_are_explained_before_anything_is_cut(
+    place: str, line: str, complaint: str, tmp_path: Path
+) -> None:
+    tables = {"network": 'kind = "compact"', **({place: line} if place else {})}
+    if place == "network":
+        tables["network"] = f'kind = "compact"\n{line}'
+    text = "\n".join(["name = 'a'", "" if place else line, *(f"[{t}]\n{v}" for t, v in tables.items())])
+    (tmp_path / "run.toml").write_text(text)
+    with pytest.raises(ConfigError, match=complaint):
+        sr_config.load_run(tmp_path / "run.toml")
+
+
+def test_rrdb_sizes_are_checked() -> None:
+    for wrong in ({"features": 0}, {"blocks": 0}, {"growth": 0}, {"tail": 0}):
+        with pytest.raises(ConfigError, match="must be >= 1"):
+            RRDBSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_run_files_that_cannot_be_read_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        sr_config.load_run(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"\n')
+    with pytest.raises(ConfigError, match="not TOML"):
+        sr_config.load_run(tmp_path / "latin.toml")
+
+
+def test_odd_names_survive_the_file(tmp_path: Path) -> None:
+    run = run_of(name='my "best" \\ run é', sources={"my faces": 0.5, "london": 0.5})
+    sr_config.save_run(run, tmp_path / "run.toml")
+    assert sr_config.load_run(tmp_path / "run.toml") == run
