@@ -54,7 +54,7 @@ def add(kinds: Kinds) -> None:
 def validation_pack(faces: Path, folder: Path, assets: Path | None) -> Pack:
     """The validation people's canonical crops, cut by the product's own crop function."""
     if (folder / "portraits.csv").exists():
-        return load_pack(folder)
+        return load_pack(folder, "val")
     detector = MediaPipeDetector(AssetStore(assets).path("face_detection_short_range.tflite"))
     try:
         return build_pack(faces, "val", folder, detector)

@@ -74,7 +74,7 @@ def _faces(args: argparse.Namespace, store: AssetStore) -> np.ndarray:
     if not (folder / "portraits.csv").exists():
         detector = MediaPipeDetector(store.path("face_detection_short_range.tflite"))
         build_pack(args.data / "faces", "train", folder, detector)
-    pack = load_pack(folder).select(lambda p: held_out(p.person) and p.source != "sfhq")
+    pack = load_pack(folder, "train").select(lambda p: held_out(p.person) and p.source != "sfhq")
     first = {p.person: i for i, p in reversed(list(enumerate(pack.portraits)))}
     return np.ascontiguousarray(pack.hr()[sorted(first.values())[:FACES]])
 

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ConfigError(
                 f"no cut pictures at {args.pack}\nRun scripts/train_sr.py first, or give --pack."
             )
-        pack = load_pack(args.pack)
+        pack = load_pack(args.pack, "train")
         right = train_features(
             pack, args.out, width=args.width, steps=args.steps, seed=args.seed, report=show
         )

@@ -56,7 +56,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def prepare(faces: Path, pack: Path, assets: Path | None) -> Pack:
     """The cut training pictures, from disk if they are there."""
     if (pack / "portraits.csv").exists():
-        return load_pack(pack)
+        return load_pack(pack, "train")
     detector = MediaPipeDetector(AssetStore(assets).path("face_detection_short_range.tflite"))
     try:
         return build_pack(faces, "train", pack, detector)

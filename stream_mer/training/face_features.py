@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stream_mer.core.degradation import gaussian
-from stream_mer.training.sr_data import Pack, held_out, vary_picture
+from stream_mer.training.sr_batch import vary_picture
+from stream_mer.training.sr_data import Pack, held_out
 from stream_mer.types import HR_SIZE, ImageU8
 
 CENTRE, WIDTH = 0.5, 0.25

@@ -19,9 +19,10 @@ from stream_mer.training.adversary import Adversary
 from stream_mer.training.checkpoint import Checkpoint, Ema, load_checkpoint, save_checkpoint
 from stream_mer.training.consistency import inconsistency, views_at
 from stream_mer.training.perceptual import FeatureDistance
+from stream_mer.training.sr_batch import batch_at
 from stream_mer.training.sr_config import SRRun, run_from_table, save_run, table_of
 from stream_mer.training.sr_curves import plot_log
-from stream_mer.training.sr_data import Pack, batch_at, held_out
+from stream_mer.training.sr_data import Pack, held_out
 from stream_mer.training.sr_network import build_network, to_pictures, to_tensor
 from stream_mer.types import ImageU8
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stream_mer.core.degradation import Mixture, area, paper
 from stream_mer.errors import ConfigError
-from stream_mer.training import sr_config, sr_data, sr_network, sr_train
+from stream_mer.training import sr_batch, sr_config, sr_data, sr_network, sr_train
 from stream_mer.training.compact import CompactSettings
 from stream_mer.training.rrdb import RRDBSettings
 from stream_mer.training.sr_config import Schedule, SRRun
@@ -119,7 +119,7 @@ def test_teacher_and_distil_go_together(pack: sr_data.Pack, tmp_path: Path) -> N
 
 def test_batches_depend_on_seed_and_step_only(pack: sr_data.Pack) -> None:
     def batch(seed: int, step: int) -> bytes:
-        lr, hr = sr_data.batch_at(pack, Mixture(), 3, seed, step)
+        lr, hr = sr_batch.batch_at(pack, Mixture(), 3, seed, step)
         assert lr.shape == (3, 32, 32, 3)
         assert hr.shape == (3, 128, 128, 3)
         return lr.tobytes() + hr.tobytes()
@@ -129,7 +129,7 @@ def test_batches_depend_on_seed_and_step_only(pack: sr_data.Pack) -> None:
 
 
 def test_batch_lr_is_the_degraded_hr(pack: sr_data.Pack) -> None:
-    lr, hr = sr_data.batch_at(pack, lambda picture, _: area(picture), 4, 0, 0)
+    lr, hr = sr_batch.batch_at(pack, lambda picture, _: area(picture), 4, 0, 0)
     np.testing.assert_array_equal(lr, np.stack([area(p) for p in hr]))
 
 
