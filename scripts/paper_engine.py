@@ -98,6 +98,7 @@ def trained_upscaler(
         start = dict[str, Tensor](trainer.ema.weights)
         done.append(f"{schedule.steps} {'adversarial steps' if run.gan else 'steps'}")
     net = trainer.net.eval()
+    net.load_state_dict(trainer.ema.weights)  # the averaged ones, as an engine has them
     what = f"`{runs[-1].name}`, {' and '.join(done)} on the people of the disjoint training part"
     return lambda lr: super_resolve(net, lr), what
 

@@ -13,6 +13,18 @@ from torch import Tensor, nn
 
 from stream_mer.errors import ConfigError
 
+UNREADABLE: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    pickle.UnpicklingError,
+)
+"""What ``torch.load`` and unpacking raise on a file that is missing, cut short or something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -44,7 +56,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise ConfigError(
             f"{path}: not a checkpoint ({type(error).__name__})\nGive the last.pt of a training run."
         ) from error

@@ -7,7 +7,6 @@ has learnt to tell faces apart (``face_features``).
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from stream_mer.errors import AssetError
+from stream_mer.training.checkpoint import UNREADABLE
 from stream_mer.training.face_features import FaceFeatures
 
 VGG19: tuple[int, ...] = (
@@ -98,15 +98,7 @@ def load_distance(file: Path) -> FeatureDistance:
         mine = {n[len(prefix) :]: w for n, w in weights.items() if n.startswith(prefix)}
         vgg = vgg_features()
         vgg.load_state_dict({n: mine[n] for n in vgg.state_dict()})
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        EOFError,
-        pickle.UnpicklingError,
-    ) as error:
+    except UNREADABLE as error:
         raise AssetError(
             f"{file}: no weights of a feature network ({type(error).__name__})\n"
             "Give torchvision's vgg19-dcbb9e9d.pth, or the file of scripts/train_face_features.py."

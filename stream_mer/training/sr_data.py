@@ -216,9 +216,7 @@ def _read_portraits(file: Path) -> list[Portrait]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error
     except KeyError as error:
-        raise ConfigError(
-            f"{file} lacks {error}; path, person, source, split are needed"
-        ) from None
+        raise ConfigError(f"{file} lacks {error}; path, person, source, split are needed") from None
 
 
 def _about_centre(pose: Similarity, a: float, b: float) -> Similarity:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_mer.core.degradation import Mixture, area, paper
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, OutputError, StageError
 from stream_mer.training import sr_batch, sr_config, sr_data, sr_network, sr_train
 from stream_mer.training.compact import CompactSettings
 from stream_mer.training.rrdb import RRDBSettings
@@ -240,3 +240,33 @@ def test_odd_names_survive_the_file(tmp_path: Path) -> None:
     run = run_of(name='my "best" \\ run é', sources={"my faces": 0.5, "london": 0.5})
     sr_config.save_run(run, tmp_path / "run.toml")
     assert sr_config.load_run(tmp_path / "run.toml") == run
+
+
+def test_a_pack_without_anybody_to_measure_on_or_of_another_split_is_refused(
+    pack: sr_data.Pack, tmp_path: Path
+) -> None:
+    nobody = pack.select(lambda p: not sr_data.held_out(p.person))
+    with pytest.raises(ConfigError, match="nobody in the pack is held out"):
+        sr_train.SRTrainer(run_of(), nobody, tmp_path)
+    others = sr_data.Pack(pack.pictures, tuple(replace(p, split="val") for p in pack.portraits))
+    with pytest.raises(ConfigError, match="another split than train"):
+        sr_train.SRTrainer(run_of(), others, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_spoils_nothing(pack: sr_data.Pack, tmp_path: Path) -> None:
+    trainer = sr_train.SRTrainer(run_of(), pack, tmp_path)
+    trainer.train(stop_after(4))
+    with torch.no_grad():
+        next(trainer.net.parameters()).fill_(float("nan"))
+    with pytest.raises(StageError, match="loss is nan at step 4"):
+        trainer.train()
+    _, state = sr_network.load_network(tmp_path / "last.pt")
+    assert state.step == 4
+    assert all(bool(w.isfinite().all()) for w in state.weights.values())
+
+
+def test_a_run_that_cannot_be_written_is_explained(pack: sr_data.Pack, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        sr_train.SRTrainer(run_of(), pack, tmp_path / "file")
