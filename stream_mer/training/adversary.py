@@ -68,7 +68,8 @@ class Discriminator(nn.Module):
 def relativistic(higher: Tensor, lower: Tensor) -> Tensor:
     """Loss that is small when ``higher`` scores lie above the mean of ``lower`` and the reverse.
 
-    For the discriminator ``higher`` are the scores of HR pictures, for the generator those of SR.
+    For the discriminator ``higher`` are the scores of HR pictures, for the generator those of SR. It is
+    half of the paper's sum, as in the published code, to which the published weight belongs.
     """
     up, down = higher - lower.mean(), lower - higher.mean()
     return (functional.softplus(-up).mean() + functional.softplus(down).mean()) / 2
@@ -110,7 +111,11 @@ class Adversary:
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {"weights": self.net.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {
+            "weights": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "perceptual": "none" if self.distance is None else self.distance.name,
+        }
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from ``state``."""

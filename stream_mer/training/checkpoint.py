@@ -37,7 +37,7 @@ class Checkpoint:
     config: dict[str, Any]
     """The run as a plain table, see ``sr_config.table_of``."""
     adversary: dict[str, Any] = field(default_factory=dict)
-    """The discriminator and its optimiser; empty in the PSNR stage."""
+    """The discriminator, its optimiser and the name of the perceptual network; empty in the PSNR stage."""
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

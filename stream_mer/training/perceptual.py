@@ -59,7 +59,10 @@ def vgg_features() -> nn.Sequential:
 
 
 class FeatureDistance(nn.Module):
-    """Mean absolute difference of features; pictures are ``(N, 3, H, W)`` in 0..1."""
+    """Mean absolute difference of features; pictures are ``(N, 3, H, W)`` in 0..1.
+
+    ``name`` says which network compares, for the manifest of what it trained.
+    """
 
     mean: Tensor
     spread: Tensor
@@ -69,8 +72,10 @@ class FeatureDistance(nn.Module):
         features: nn.Module,
         mean: tuple[float, float, float] = MEAN,
         spread: tuple[float, float, float] = SPREAD,
+        name: str = "VGG19 (torchvision)",
     ) -> None:
         super().__init__()
+        self.name = name
         self.features = features.eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("spread", torch.tensor(spread).view(1, 3, 1, 1))
@@ -93,7 +98,9 @@ def load_distance(file: Path) -> FeatureDistance:
         if "width" in weights:
             faces = FaceFeatures(weights["width"], weights["people"])
             faces.load_state_dict(weights["weights"])
-            return FeatureDistance(faces, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+            size = f"{weights['people']} people, width {weights['width']}"
+            name = f"face features (train_face_features.py, {size})"
+            return FeatureDistance(faces, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), name)
         prefix = "features."
         mine = {n[len(prefix) :]: w for n, w in weights.items() if n.startswith(prefix)}
         vgg = vgg_features()

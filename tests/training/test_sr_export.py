@@ -121,10 +121,17 @@ def test_export_script_notices_a_network_file_that_differs(
 ) -> None:
     _, path = checkpoint(tmp_path, "compact")
     export = script("export_onnx")
+    engine = tmp_path / "tiny-x4"
+    assert export.main([str(path), "--engine", str(engine), "--command", "c"]) == 0
+    before = {file.name: file.read_bytes() for file in engine.iterdir()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export, "super_resolve", lambda _net, lr: np.zeros((len(lr), 128, 128, 3), np.uint8))
         assert export.main([str(path), "--engine", str(tmp_path / "tiny-x4"), "--command", "c"]) == 4
     assert "differs from torch" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in engine.iterdir()} == before
+    assert {f.name for f in tmp_path.iterdir()} == {"last.pt", "tiny-x4"}
+    assert export.main([str(path), "--engine", str(path), "--command", "c"]) == 5
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_train_script_explains_a_missing_configuration(
