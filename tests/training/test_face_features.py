@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from stream_mer.errors import AssetError
+from stream_mer.errors import AssetError, OutputError
 from stream_mer.training import perceptual, sr_network
 from stream_mer.training.face_features import FaceFeatures, train_features
 from stream_mer.training.sr_data import Pack, Portrait, held_out
@@ -82,3 +82,16 @@ def test_a_file_without_weights_is_refused(content: bytes | None, tmp_path: Path
         file.write_bytes(content)
     with pytest.raises(AssetError, match=r"train_face_features\.py"):
         perceptual.load_distance(file)
+
+
+def test_wrong_options_and_places_are_explained(
+    pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import train_face_features as script
+
+    for option in ("--steps", "--width", "--threads"):
+        assert script.main(["--pack", str(tmp_path), "--out", str(tmp_path / "x.pt"), option, "0"]) == 2
+        assert option in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        train_features(pack, tmp_path / "file" / "x.pt", width=2, steps=1, batch=2)
