@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stream_mer.core.degradation import area, paper
-from stream_mer.errors import ConfigError, OutputError
+from stream_mer.errors import ConfigError, EngineError, OutputError
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.manifest import load_manifest, write_manifest
@@ -30,7 +30,7 @@ from stream_mer.training.sr_evaluate import (
 from stream_mer.training.sr_evaluate import (
     evaluate as measure_quality,
 )
-from stream_mer.training.sr_figures import figures
+from stream_mer.training.sr_figures import figures, motion_faults
 from stream_mer.training.sr_motion import NOISE_LEVELS, measure_motion, motion_table
 
 BACKENDS = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine}
@@ -49,6 +49,11 @@ def add(kinds: Kinds) -> None:
     sr.add_argument("--threads", type=int, default=1)
     sr.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
     sr.add_argument("--write-metrics", action="store_true", help="put the figures into the manifests")
+    sr.add_argument(
+        "--gate",
+        action="store_true",
+        help="fail and write no metrics if an engine bends or damps small motions",
+    )
 
 
 def validation_pack(faces: Path, folder: Path, assets: Path | None) -> Pack:
@@ -73,7 +78,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
     Raises:
         ConfigError: the material or an option is wrong.
-        EngineError: an engine is not trained, or is of another task.
+        EngineError: an engine is not trained, is of another task, or does not pass ``--gate``.
         OutputError: the report cannot be written.
     """
     if args.threads < 1:
@@ -112,7 +117,12 @@ def evaluate(args: argparse.Namespace) -> None:
     (args.out / "sr.md").write_text(report + "\n", encoding="utf-8")
     if not cv2.imwrite(str(args.out / "sr.png"), cv2.cvtColor(sheet(shown, compared), cv2.COLOR_RGB2BGR)):
         raise OutputError(f"{args.out / 'sr.png'}: cannot be written")
+    kept = {manifest.name: figures(manifest.name, rows, motion) for manifest in manifests}
+    if args.gate:
+        for name, metrics in kept.items():
+            if faults := motion_faults(metrics):
+                raise EngineError(f"engine {name} does not keep small motions: {'; '.join(faults)}")
     if args.write_metrics:
         for manifest in manifests:
             assert manifest.folder is not None
-            write_manifest(manifest.folder, replace(manifest, metrics=figures(manifest.name, rows, motion)))
+            write_manifest(manifest.folder, replace(manifest, metrics=kept[manifest.name]))

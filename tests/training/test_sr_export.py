@@ -19,6 +19,7 @@ from stream_mer.training.checkpoint import Checkpoint, save_checkpoint
 from stream_mer.training.compact import CompactSettings
 from stream_mer.training.rrdb import RRDBSettings
 from stream_mer.training.sr_config import SRRun
+from stream_mer.training.sr_figures import motion_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = {
@@ -156,3 +157,4 @@ def test_shipped_super_resolvers_say_how_they_were_made(manifest) -> None:  # ty
         ours, bicubic = (manifest.metrics[f"london.area_gaussian.psnr{s}"] for s in ("", "_bicubic"))
         assert ours >= bicubic + 2
         assert manifest.metrics["london.area.psnr"] > manifest.metrics["london.area.psnr_bicubic"]
+        assert motion_faults(manifest.metrics) == []

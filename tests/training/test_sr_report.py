@@ -17,6 +17,7 @@ from stream_mer.runtime.manifest import load_manifest, write_manifest
 from stream_mer.runtime.schema import Manifest, TensorSpec, Training
 from stream_mer.training import sr_export
 from stream_mer.training.compact import CompactNet, CompactSettings
+from stream_mer.training.sr_figures import motion_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,6 +92,29 @@ def test_unknown_engine_is_explained(
 def test_a_subcommand_is_needed(evaluate: ModuleType) -> None:
     with pytest.raises(SystemExit, match="2"):
         evaluate.main([])
+
+
+def test_the_gate_refuses_what_bends_small_motions(
+    evaluate: ModuleType, engine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Blind(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 0.02 * torch.nn.functional.interpolate(x, scale_factor=4) + 0.5
+
+    sr_export.write_onnx(Blind(), engine / "model.onnx")
+    write_manifest(engine, load_manifest(engine))
+    out = tmp_path / "report"
+    small_pack(out / "val-pack")
+    words = ["sr", "--data", str(tmp_path), "--out", str(out), "--engine", str(engine), "--write-metrics"]
+    assert evaluate.main([*words, "--gate"]) == 4
+    assert "does not keep small motions: slope" in capsys.readouterr().err
+    assert not load_manifest(engine).metrics
+    assert (out / "sr.md").exists()
+    good = {"motion.area.slope": 0.95, "motion.area_gaussian.slope": 0.91, "motion.area.floor_px": 0.03}
+    assert motion_faults(good) == []
+    for name, value in (("motion.area.slope", 1.2), ("motion.area.floor_px", 0.05)):
+        assert len(motion_faults({**good, name: value})) == 1
+        assert len(motion_faults({**good, name: float("nan")})) == 1
 
 
 def test_own_portraits_need_no_london_set(evaluate: ModuleType, tmp_path: Path) -> None:
