@@ -29,7 +29,7 @@ class GanSettings:
     features: int = 64
     """Channels of the discriminator's first convolution."""
     rate: float = 1e-4
-    """Learning rate of the discriminator."""
+    """Learning rate of the discriminator, the same at every step."""
 
     def __post_init__(self) -> None:
         if min(self.pixel, self.perceptual, self.adversarial) < 0 or self.features < 1 or self.rate <= 0:

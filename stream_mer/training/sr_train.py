@@ -198,6 +198,13 @@ class SRTrainer:
             raise ConfigError(
                 f"{self.folder}/last.pt is of another network, seed or stage\nUse another folder."
             )
+        old, new = table_of(before), table_of(wanted)
+        if changed := sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)):
+            log.warning(
+                "from step %d on with other settings than before: %s; run.toml tells the new ones only",
+                state.step,
+                ", ".join(changed),
+            )
         self.net.load_state_dict(state.weights)
         self.optimiser.load_state_dict(state.optimiser)
         self.ema.weights = {n: w.to(self.device) for n, w in state.ema.items()}

@@ -103,6 +103,16 @@ def test_resume_refuses_another_network(pack: sr_data.Pack, tmp_path: Path) -> N
         sr_train.SRTrainer(run_of(network=CompactSettings(8, 2)), pack, tmp_path)
 
 
+def test_going_on_with_other_settings_is_said(
+    pack: sr_data.Pack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sr_train.SRTrainer(run_of(), pack, tmp_path).save()
+    sr_train.SRTrainer(run_of(), pack, tmp_path)
+    assert not caplog.messages
+    sr_train.SRTrainer(run_of(batch=4, mixture=Mixture(1.0, 0.0, 0.0, 0.0)), pack, tmp_path)
+    assert "other settings than before: batch, mixture" in caplog.text
+
+
 def test_teacher_and_distil_go_together(pack: sr_data.Pack, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="teacher"):
         sr_train.SRTrainer(run_of(distil=0.5), pack, tmp_path)
