@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, OutputError
 
 UNREADABLE: tuple[type[Exception], ...] = (
     OSError,
@@ -41,11 +41,20 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write to a neighbour first and rename, so that a crash leaves the old file whole."""
+    """Write to a neighbour first and rename, so that a crash or a full disk leaves the old file whole.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     part = path.with_suffix(".part")
     state = {f.name: getattr(checkpoint, f.name) for f in fields(Checkpoint)}
-    torch.save(state, part)
-    os.replace(part, path)
+    try:
+        torch.save(state, part)
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        why = str(error).splitlines()[0]
+        raise OutputError(f"{path}: the checkpoint cannot be written: {why}\nThe last one stays.") from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

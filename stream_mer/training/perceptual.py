@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from stream_mer.errors import AssetError
 from stream_mer.training.checkpoint import UNREADABLE
-from stream_mer.training.face_features import FaceFeatures
+from stream_mer.training.face_features import CENTRE, WIDTH, FaceFeatures
 
 VGG19: tuple[int, ...] = (
     64,
@@ -100,7 +100,7 @@ def load_distance(file: Path) -> FeatureDistance:
             faces.load_state_dict(weights["weights"])
             size = f"{weights['people']} people, width {weights['width']}"
             name = f"face features (train_face_features.py, {size})"
-            return FeatureDistance(faces, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), name)
+            return FeatureDistance(faces, (CENTRE,) * 3, (WIDTH,) * 3, name)
         prefix = "features."
         mine = {n[len(prefix) :]: w for n, w in weights.items() if n.startswith(prefix)}
         vgg = vgg_features()

@@ -103,6 +103,24 @@ def test_resume_refuses_another_network(pack: sr_data.Pack, tmp_path: Path) -> N
         sr_train.SRTrainer(run_of(network=CompactSettings(8, 2)), pack, tmp_path)
 
 
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
+    pack: sr_data.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = sr_train.SRTrainer(run_of(), pack, tmp_path)
+    trainer.save()
+    before = (tmp_path / "last.pt").read_bytes()
+
+    def full(_state: object, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file\nand more")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OutputError, match="cannot be written: PytorchStreamWriter failed writing file"):
+        trainer.save()
+    assert (tmp_path / "last.pt").read_bytes() == before
+    assert not (tmp_path / "last.part").exists()
+
+
 def test_going_on_with_other_settings_is_said(
     pack: sr_data.Pack, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
