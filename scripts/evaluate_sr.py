@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stream_mer.core.degradation import area, paper
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, EngineError, OutputError
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.manifest import load_manifest, write_manifest
@@ -30,7 +30,7 @@ from stream_mer.training.sr_evaluate import (
 from stream_mer.training.sr_evaluate import (
     evaluate as measure_quality,
 )
-from stream_mer.training.sr_figures import figures
+from stream_mer.training.sr_figures import figures, motion_faults
 from stream_mer.training.sr_motion import NOISE_LEVELS, measure_motion, motion_table
 
 BACKENDS = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine}
@@ -49,12 +49,17 @@ def add(kinds: Kinds) -> None:
     sr.add_argument("--threads", type=int, default=1)
     sr.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
     sr.add_argument("--write-metrics", action="store_true", help="put the figures into the manifests")
+    sr.add_argument(
+        "--gate",
+        action="store_true",
+        help="fail and write no metrics if an engine bends or damps small motions",
+    )
 
 
 def validation_pack(faces: Path, folder: Path, assets: Path | None) -> Pack:
     """The validation people's canonical crops, cut by the product's own crop function."""
     if (folder / "portraits.csv").exists():
-        return load_pack(folder)
+        return load_pack(folder, "val")
     detector = MediaPipeDetector(AssetStore(assets).path("face_detection_short_range.tflite"))
     try:
         return build_pack(faces, "val", folder, detector)
@@ -69,15 +74,27 @@ def upscaler(manifest: Manifest, args: argparse.Namespace) -> Upscaler:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Measure, print, and write sr.md and sr.png."""
+    """Measure, print, and write sr.md and sr.png.
+
+    Raises:
+        ConfigError: the material or an option is wrong.
+        EngineError: an engine is not trained, is of another task, or does not pass ``--gate``.
+        OutputError: the report cannot be written.
+    """
+    if args.threads < 1:
+        raise ConfigError(f"--threads must be >= 1, is {args.threads}")
     manifests = [load_manifest(folder) for folder in args.engine]
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{args.out}: cannot be written: {error.strerror}") from error
     pack = validation_pack(args.data / "faces", args.out / "val-pack", args.assets)
     engines = {m.name: upscaler(m, args) for m in manifests}
     rows = measure_quality(pack, {**BASELINES, **engines})
     compared = {"bicubic": BASELINES["bicubic"], **engines}
     london = pack.select(lambda p: p.source == "london")
-    faces = np.ascontiguousarray(london.hr()[::2])
+    shown = london if london.portraits else pack
+    faces = np.ascontiguousarray(shown.hr()[::2])
     motion = measure_motion(faces, None, {"HR itself": lambda hr: hr})
     for name, degrade in (("area, gaussian", paper), ("area", area)):
         found = measure_motion(faces, lambda hr, _, d=degrade: d(hr), compared)  # type: ignore[misc]
@@ -98,9 +115,14 @@ def evaluate(args: argparse.Namespace) -> None:
     )
     print(report)
     (args.out / "sr.md").write_text(report + "\n", encoding="utf-8")
-    if not cv2.imwrite(str(args.out / "sr.png"), cv2.cvtColor(sheet(london, compared), cv2.COLOR_RGB2BGR)):
-        raise ConfigError(f"{args.out / 'sr.png'}: cannot be written")
+    if not cv2.imwrite(str(args.out / "sr.png"), cv2.cvtColor(sheet(shown, compared), cv2.COLOR_RGB2BGR)):
+        raise OutputError(f"{args.out / 'sr.png'}: cannot be written")
+    kept = {manifest.name: figures(manifest.name, rows, motion) for manifest in manifests}
+    if args.gate:
+        for name, metrics in kept.items():
+            if faults := motion_faults(metrics):
+                raise EngineError(f"engine {name} does not keep small motions: {'; '.join(faults)}")
     if args.write_metrics:
         for manifest in manifests:
             assert manifest.folder is not None
-            write_manifest(manifest.folder, replace(manifest, metrics=figures(manifest.name, rows, motion)))
+            write_manifest(manifest.folder, replace(manifest, metrics=kept[manifest.name]))

@@ -14,6 +14,7 @@ from stream_mer.app.trial import WAYS, count_trials, run_way, settings_of_way
 from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
 from stream_mer.core.operating import THRESHOLDS, CountTable, alarms, bootstrap, f1, recall, threshold_for
+from stream_mer.errors import ConfigError, OutputError
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.training.sr_data import build_pack, held_out, load_pack
@@ -26,6 +27,8 @@ SIZES = (48.0, 64.0, 96.0, 160.0)
 ALARMS = 2.0
 """False events a minute at which recalls are compared; a way has one threshold, for all its sizes."""
 FACES = 10
+LEAST_PX = 24.0
+"""The narrowest face that clips are made of (``synth.spec``)."""
 Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -49,6 +52,12 @@ def add(kinds: Kinds) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Measure motion and spotting for every size and way; print and write the tables."""
+    if min(args.sizes) < LEAST_PX:
+        raise ConfigError(f"--sizes: faces are at least {LEAST_PX:g} px wide, not {min(args.sizes):g}")
+    try:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{args.out}: cannot be written: {error.strerror}") from error
     store = AssetStore(args.assets)
     settings = Settings(engine=args.engine, assets=args.assets, threads=1)
     engine = pick_networks(settings_of_way("LR 32, SR", settings)).super_resolver.name
@@ -74,7 +83,7 @@ def _faces(args: argparse.Namespace, store: AssetStore) -> np.ndarray:
     if not (folder / "portraits.csv").exists():
         detector = MediaPipeDetector(store.path("face_detection_short_range.tflite"))
         build_pack(args.data / "faces", "train", folder, detector)
-    pack = load_pack(folder).select(lambda p: held_out(p.person) and p.source != "sfhq")
+    pack = load_pack(folder, "train").select(lambda p: held_out(p.person) and p.source != "sfhq")
     first = {p.person: i for i, p in reversed(list(enumerate(pack.portraits)))}
     return np.ascontiguousarray(pack.hr()[sorted(first.values())[:FACES]])
 

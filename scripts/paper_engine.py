@@ -19,7 +19,8 @@ from stream_mer.training.paper_study import FaceClip, Upscale, frame_splits
 from stream_mer.training.perceptual import load_distance
 from stream_mer.training.sr_config import load_run
 from stream_mer.training.sr_data import PACK_SIZE, Pack, Portrait, held_out
-from stream_mer.training.sr_train import SRTrainer, super_resolve
+from stream_mer.training.sr_network import super_resolve
+from stream_mer.training.sr_train import SRTrainer
 
 SOURCE = "dataset"
 
@@ -97,6 +98,7 @@ def trained_upscaler(
         start = dict[str, Tensor](trainer.ema.weights)
         done.append(f"{schedule.steps} {'adversarial steps' if run.gan else 'steps'}")
     net = trainer.net.eval()
+    net.load_state_dict(trainer.ema.weights)  # the averaged ones, as an engine has them
     what = f"`{runs[-1].name}`, {' and '.join(done)} on the people of the disjoint training part"
     return lambda lr: super_resolve(net, lr), what
 

@@ -39,13 +39,15 @@ def show(step: int, loss: float, right: float) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train; 0 or the exit code of the error."""
     args = parse(arguments)
-    torch.set_num_threads(args.threads)
     try:
+        if min(args.steps, args.width, args.threads) < 1 or args.seed < 0:
+            raise ConfigError("--steps, --width and --threads must be >= 1, --seed >= 0")
+        torch.set_num_threads(args.threads)
         if not (args.pack / "portraits.csv").is_file():
             raise ConfigError(
                 f"no cut pictures at {args.pack}\nRun scripts/train_sr.py first, or give --pack."
             )
-        pack = load_pack(args.pack)
+        pack = load_pack(args.pack, "train")
         right = train_features(
             pack, args.out, width=args.width, steps=args.steps, seed=args.seed, report=show
         )

@@ -12,11 +12,13 @@ from rich.progress import track
 
 from stream_mer.app.outputs import require_writable
 from stream_mer.app.portraits import astronaut, read_portraits
+from stream_mer.core.degradation import SCALE
 from stream_mer.errors import ConfigError, OutputError
 from stream_mer.sinks.summary import write_text
 from stream_mer.sinks.video import VideoWriter
 from stream_mer.synth.clip import iterate_clip, truth_of
 from stream_mer.synth.dense import encoded_png
+from stream_mer.synth.lowered import Lowered
 from stream_mer.synth.plan import ClipPlan
 from stream_mer.synth.pulse import Version
 from stream_mer.synth.sheet import contact_sheet
@@ -38,6 +40,8 @@ class SynthOptions:
     assets: Path | None
     sheet: bool = False
     version: Version = "train"
+    lowered: bool = False
+    """Whether the clips go through the paper's degradation."""
 
 
 def make_clips(options: SynthOptions) -> int:
@@ -74,13 +78,15 @@ def make_clips(options: SynthOptions) -> int:
     ):
         path = options.out / f"clip_{number:04d}_{person.name}.mp4"
         plan, frames = iterate_clip(person.rgb, person.mesh, spec, options.seed + number)
-        writer = VideoWriter(path, side, side, fps_hint=options.fps, threads=0)
+        low = Lowered.of_clip(options.seed + number, options.version) if options.lowered else None
+        shown = side // SCALE if low else side
+        writer = VideoWriter(path, shown, shown, fps_hint=options.fps, threads=0)
         try:
             for frame in frames:
-                writer.write(frame.rgb, frame.pts_ns)
+                writer.write(low(frame.rgb) if low else frame.rgb, frame.pts_ns)
         finally:
             writer.close()
-        _write_truth(path, person.name, plan)
+        _write_truth(path, person.name, plan, low)
         if options.sheet:
             sheet = contact_sheet(person.rgb, person.mesh, options.seed + number, options.version)
             _write_picture(path.with_suffix(".png"), sheet)
@@ -89,8 +95,8 @@ def make_clips(options: SynthOptions) -> int:
     return 0
 
 
-def _write_truth(path: Path, person: str, plan: ClipPlan) -> None:
-    truth = {"clip": path.name, "subject": person, **truth_of(plan)}
+def _write_truth(path: Path, person: str, plan: ClipPlan, low: Lowered | None) -> None:
+    truth = {"clip": path.name, "subject": person, **(low.truth() if low else {}), **truth_of(plan)}
     write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
 
 

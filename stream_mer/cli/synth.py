@@ -24,6 +24,11 @@ def add(verbs: Verbs) -> None:
     synth.add_argument("--fps", type=float, help="frame rate of a clip; default 60")
     synth.add_argument("--face-px", type=float, help="width of the face; default 120")
     synth.add_argument("--sheet", action="store_true", help="also a contact sheet of every class, as PNG")
+    synth.add_argument(
+        "--degrade",
+        choices=("paper",),
+        help="frames through the paper's degradation: area x4, Gaussian 3x3, on random clips a median",
+    )
     synth.add_argument("--rate", type=float, help="events a minute with --into; default 20")
     synth.add_argument("--seed", type=int, default=0)
     synth.add_argument(
@@ -42,7 +47,7 @@ def _synth(args: argparse.Namespace) -> int:
     from stream_mer.synth.pulse import Version
 
     if args.into is not None:
-        _without(args, "--into", ("portraits", "clips", "seconds", "fps", "face_px", "sheet"))
+        _without(args, "--into", ("portraits", "clips", "seconds", "fps", "face_px", "sheet", "degrade"))
         rate = 20.0 if args.rate is None else args.rate
         version: Version = args.version or "test"
         return inject_video(
@@ -61,6 +66,7 @@ def _synth(args: argparse.Namespace) -> int:
             args.assets,
             args.sheet,
             args.version or "train",
+            args.degrade == "paper",
         )
     )
 

@@ -32,8 +32,13 @@ def area(hr: ImageU8, factor: int = SCALE) -> ImageU8:
 
     Args:
         hr: ``(H, W, 3)`` uint8 with sides divisible by ``factor``.
+
+    Raises:
+        ValueError: they are not.
     """
     h, w, c = hr.shape
+    if h % factor or w % factor:
+        raise ValueError(f"sides must be divisible by {factor}, got {w}x{h}")
     blocks = hr.reshape(h // factor, factor, w // factor, factor, c)
     lr: ImageU8 = np.rint(blocks.sum((1, 3), dtype=np.int64) / factor**2).astype(np.uint8)
     return lr
@@ -70,7 +75,16 @@ def paper(hr: ImageU8, *, median: bool = False) -> ImageU8:
     the sigma is OpenCV's default for that size.
     """
     require_picture(hr, "hr", HR_SIZE)
-    lr = gaussian3(area(hr))
+    return paper_frame(hr, median=median)
+
+
+def paper_frame(rgb: ImageU8, *, median: bool = False) -> ImageU8:
+    """What ``paper`` does to a crop, done to a whole frame: ``(H, W, 3)`` uint8 to ``(H / 4, W / 4, 3)``.
+
+    Raises:
+        ValueError: a side is not divisible by four.
+    """
+    lr = gaussian3(area(rgb))
     return median3(lr) if median else lr
 
 
@@ -118,8 +132,11 @@ class RealSettings:
 
     def __post_init__(self) -> None:
         ranges = (self.blur_before, self.blur_after, self.noise_before, self.noise_after, self.exposure)
-        if min(ranges) < 0 or self.coding not in ("jpeg", "h264", "either"):
+        if not all(0 <= r < np.inf for r in ranges) or self.coding not in ("jpeg", "h264", "either"):
             raise ValueError(f"real: ranges must be >= 0, coding jpeg, h264 or either, not {self.coding!r}")
+        (worst, best), (fine, coarse) = self.jpeg_quality, self.h264_qp
+        if not (1 <= worst <= best <= 100 and 0 <= fine <= coarse <= 51):
+            raise ValueError("real: jpeg_quality must rise within 1..100 and h264_qp within 0..51")
 
 
 VIDEO = RealSettings(coding="either", random_order=True, exposure=1.0)
@@ -196,7 +213,7 @@ class Mixture:
 
     def __post_init__(self) -> None:
         shares = (self.gaussian, self.median, self.area, self.real, self.video)
-        if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
+        if min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-9:
             raise ValueError(f"shares of degradations must be >= 0 and sum to 1, got {shares}")
 
     def kind(self, rng: np.random.Generator) -> str:

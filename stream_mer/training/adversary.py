@@ -29,7 +29,7 @@ class GanSettings:
     features: int = 64
     """Channels of the discriminator's first convolution."""
     rate: float = 1e-4
-    """Learning rate of the discriminator."""
+    """Learning rate of the discriminator, the same at every step."""
 
     def __post_init__(self) -> None:
         if min(self.pixel, self.perceptual, self.adversarial) < 0 or self.features < 1 or self.rate <= 0:
@@ -68,7 +68,8 @@ class Discriminator(nn.Module):
 def relativistic(higher: Tensor, lower: Tensor) -> Tensor:
     """Loss that is small when ``higher`` scores lie above the mean of ``lower`` and the reverse.
 
-    For the discriminator ``higher`` are the scores of HR pictures, for the generator those of SR.
+    For the discriminator ``higher`` are the scores of HR pictures, for the generator those of SR. It is
+    half of the paper's sum, as in the published code, to which the published weight belongs.
     """
     up, down = higher - lower.mean(), lower - higher.mean()
     return (functional.softplus(-up).mean() + functional.softplus(down).mean()) / 2
@@ -110,7 +111,11 @@ class Adversary:
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {"weights": self.net.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {
+            "weights": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "perceptual": "none" if self.distance is None else self.distance.name,
+        }
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from ``state``."""

@@ -11,7 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, OutputError
+
+UNREADABLE: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    pickle.UnpicklingError,
+)
+"""What ``torch.load`` and unpacking raise on a file that is missing, cut short or something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +37,24 @@ class Checkpoint:
     config: dict[str, Any]
     """The run as a plain table, see ``sr_config.table_of``."""
     adversary: dict[str, Any] = field(default_factory=dict)
-    """The discriminator and its optimiser; empty in the PSNR stage."""
+    """The discriminator, its optimiser and the name of the perceptual network; empty in the PSNR stage."""
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write to a neighbour first and rename, so that a crash leaves the old file whole."""
+    """Write to a neighbour first and rename, so that a crash or a full disk leaves the old file whole.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     part = path.with_suffix(".part")
     state = {f.name: getattr(checkpoint, f.name) for f in fields(Checkpoint)}
-    torch.save(state, part)
-    os.replace(part, path)
+    try:
+        torch.save(state, part)
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        why = str(error).splitlines()[0]
+        raise OutputError(f"{path}: the checkpoint cannot be written: {why}\nThe last one stays.") from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -44,7 +65,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise ConfigError(
             f"{path}: not a checkpoint ({type(error).__name__})\nGive the last.pt of a training run."
         ) from error

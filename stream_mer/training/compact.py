@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stream_mer.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True)
 class CompactSettings:
@@ -19,6 +21,10 @@ class CompactSettings:
 
     features: int = 32
     blocks: int = 8
+
+    def __post_init__(self) -> None:
+        if self.features < 1 or self.blocks < 0:
+            raise ConfigError("network: features must be >= 1 and blocks >= 0")
 
 
 class CompactNet(nn.Module):

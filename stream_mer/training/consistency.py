@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from stream_mer.core.degradation import Mixture, sensor_noise
 from stream_mer.errors import ConfigError
-from stream_mer.training.sr_data import Pack, vary_picture
+from stream_mer.training.sr_batch import vary_picture
+from stream_mer.training.sr_data import Pack
 from stream_mer.types import HR_SIZE, LR_SIZE, ImageU8
 
 EDGE = 4

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stream_mer.core.degradation import gaussian
-from stream_mer.training.sr_data import Pack, held_out, vary_picture
+from stream_mer.errors import OutputError
+from stream_mer.training.sr_batch import vary_picture
+from stream_mer.training.sr_data import Pack, held_out
 from stream_mer.types import HR_SIZE, ImageU8
 
 CENTRE, WIDTH = 0.5, 0.25
@@ -88,6 +90,9 @@ def train_features(
 
     Returns:
         Share of training people told right over the last 50 steps, on newly varied pictures.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     fit = pack.select(lambda p: not held_out(p.person))
     who = [p.person if p.source in NAMED else p.path for p in fit.portraits]
@@ -119,8 +124,11 @@ def train_features(
         room = (fit.pictures.shape[1] - HR_SIZE) // 2
         centre = fit.pictures[np.sort(some), room : room + HR_SIZE, room : room + HR_SIZE]
         net.unit.copy_(net(standardised(centre)).std((0, 2, 3), keepdim=True).clamp_min(1e-3))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"width": width, "people": len(names), "weights": net.state_dict()}, file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"width": width, "people": len(names), "weights": net.state_dict()}, file)
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"{file}: cannot be written: {error}") from error
     return float(np.mean(hits[-50:]))
 
 

@@ -7,7 +7,6 @@ has learnt to tell faces apart (``face_features``).
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from stream_mer.errors import AssetError
-from stream_mer.training.face_features import FaceFeatures
+from stream_mer.training.checkpoint import UNREADABLE
+from stream_mer.training.face_features import CENTRE, WIDTH, FaceFeatures
 
 VGG19: tuple[int, ...] = (
     64,
@@ -59,7 +59,10 @@ def vgg_features() -> nn.Sequential:
 
 
 class FeatureDistance(nn.Module):
-    """Mean absolute difference of features; pictures are ``(N, 3, H, W)`` in 0..1."""
+    """Mean absolute difference of features; pictures are ``(N, 3, H, W)`` in 0..1.
+
+    ``name`` says which network compares, for the manifest of what it trained.
+    """
 
     mean: Tensor
     spread: Tensor
@@ -69,8 +72,10 @@ class FeatureDistance(nn.Module):
         features: nn.Module,
         mean: tuple[float, float, float] = MEAN,
         spread: tuple[float, float, float] = SPREAD,
+        name: str = "VGG19 (torchvision)",
     ) -> None:
         super().__init__()
+        self.name = name
         self.features = features.eval().requires_grad_(False)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("spread", torch.tensor(spread).view(1, 3, 1, 1))
@@ -93,20 +98,14 @@ def load_distance(file: Path) -> FeatureDistance:
         if "width" in weights:
             faces = FaceFeatures(weights["width"], weights["people"])
             faces.load_state_dict(weights["weights"])
-            return FeatureDistance(faces, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+            size = f"{weights['people']} people, width {weights['width']}"
+            name = f"face features (train_face_features.py, {size})"
+            return FeatureDistance(faces, (CENTRE,) * 3, (WIDTH,) * 3, name)
         prefix = "features."
         mine = {n[len(prefix) :]: w for n, w in weights.items() if n.startswith(prefix)}
         vgg = vgg_features()
         vgg.load_state_dict({n: mine[n] for n in vgg.state_dict()})
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        EOFError,
-        pickle.UnpicklingError,
-    ) as error:
+    except UNREADABLE as error:
         raise AssetError(
             f"{file}: no weights of a feature network ({type(error).__name__})\n"
             "Give torchvision's vgg19-dcbb9e9d.pth, or the file of scripts/train_face_features.py."

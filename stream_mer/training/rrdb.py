@@ -1,7 +1,7 @@
 """RRDBNet, the generator of ESRGAN: residual-in-residual dense blocks and an up-sampling tail.
 
 Layers are named as in BasicSR, so published ESRGAN weights load; ``from_older_names`` renames those
-of the first release.
+of earlier releases (``sr_network.load_weights`` reads all of them).
 """
 
 from __future__ import annotations
@@ -14,6 +14,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stream_mer.errors import ConfigError
+
+OLDER_NAMES: tuple[tuple[str, str], ...] = (
+    (r"^model\.0\.", "conv_first."),
+    (r"^model\.1\.sub\.\d+\.(?=weight|bias)", "conv_body."),
+    (r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
+    (r"^model\.3\.", "conv_up1."),
+    (r"^model\.6\.", "conv_up2."),
+    (r"^model\.8\.", "conv_hr."),
+    (r"^model\.10\.", "conv_last."),
+    (r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
+    (r"^trunk_conv\.", "conv_body."),
+    (r"^upconv(\d)\.", r"conv_up\1."),
+    (r"^HRconv\.", "conv_hr."),
+)
+"""Patterns of layer names of earlier releases and today's. Source: ESRGAN, transer_RRDB_models.py."""
 RESIDUAL_SCALE = 0.2
 """Weight of every residual branch. Source: ESRGAN (Wang et al. 2018), section 3.1."""
 
@@ -34,6 +50,10 @@ class RRDBSettings:
     skip: bool = False
     """Add the enlarged input to the output. Published weights have it off. Light networks have it
     on: they then only compute a small residual, which 8-bit mantissas (bf16) carry exactly enough."""
+
+    def __post_init__(self) -> None:
+        if min(self.features, self.blocks, self.growth, 1 if self.tail is None else self.tail) < 1:
+            raise ConfigError("network: features, blocks, growth and tail must be >= 1")
 
 
 class ResidualDenseBlock(nn.Module):
@@ -114,14 +134,17 @@ def enlarge(x: Tensor) -> Tensor:
 
 
 def from_older_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights named as in ESRGAN's first release (``RRDB_trunk.0.RDB1.conv1``) under today's names."""
+    """Published weights under today's names; those that bear them already come back as they are.
+
+    ESRGAN's release calls a layer ``RRDB_trunk.0.RDB1.conv1``, the numbered layout before it (the
+    ``old_arch`` files, and most of what others have trained since) ``model.1.sub.0.RDB1.conv1.0``.
+    """
     renamed = {}
     for name, tensor in weights.items():
-        new = re.sub(r"^RRDB_trunk\.", "body.", name)
-        new = re.sub(r"\.RDB(\d)\.", r".rdb\1.", new)
-        new = re.sub(r"^trunk_conv\.", "conv_body.", new)
-        new = re.sub(r"^upconv(\d)\.", r"conv_up\1.", new)
-        renamed[re.sub(r"^HRconv\.", "conv_hr.", new)] = tensor
+        new = name
+        for pattern, today in OLDER_NAMES:
+            new = re.sub(pattern, today, new)
+        renamed[new] = tensor
     return renamed
 
 

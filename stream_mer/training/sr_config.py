@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from math import cos, pi
+from math import cos, isfinite, pi
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from stream_mer.core.degradation import Mixture
 from stream_mer.errors import ConfigError
@@ -22,6 +25,8 @@ else:
     import tomli as tomllib
 
 T = TypeVar("T")
+
+_WORDS = {bool: "true or false", int: "an integer", float: "a finite number", str: "text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Schedule:
             raise ConfigError(
                 f"schedule: warm_up {self.warm_up} + decay {self.decay} must fit into steps {self.steps}"
             )
+        if self.rate <= 0 or self.final_rate < 0 or self.squared_from < 0:
+            raise ConfigError("schedule: rate must be > 0, final_rate and squared_from >= 0")
 
     def ending_at(self, steps: int) -> Schedule:
         """The same schedule with other steps; warm-up and decay shrink in proportion if they do not fit."""
@@ -96,6 +103,10 @@ class SRRun:
     def __post_init__(self) -> None:
         if not 0 <= self.distil <= 1 or not 0 <= self.ema < 1 or self.batch < 1:
             raise ConfigError(f"run {self.name}: distil in 0..1, ema in 0..1 and batch >= 1 are needed")
+        if self.clip <= 0 or self.seed < 0 or self.check_every < 1:
+            raise ConfigError(f"run {self.name}: clip > 0, seed >= 0 and check_every >= 1 are needed")
+        if min(self.sources.values(), default=0.0) < 0 or sum(self.sources.values()) <= 0:
+            raise ConfigError(f"run {self.name}: shares of sources must be >= 0, and one of them > 0")
         if self.consistency is not None and self.batch % 2:
             raise ConfigError(f"run {self.name}: consistency needs pairs, so an even batch, not {self.batch}")
 
@@ -104,13 +115,16 @@ def load_run(path: Path) -> SRRun:
     """Read a run from TOML.
 
     Raises:
-        ConfigError: the file is missing, not TOML, or holds an unknown key or kind of network.
+        ConfigError: the file is missing, not TOML, or holds an unknown key or kind of network, or a value
+            of the wrong type or out of range.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no training run at {path}") from None
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     return run_from_table(table, str(path))
 
@@ -118,6 +132,9 @@ def load_run(path: Path) -> SRRun:
 def run_from_table(table: Mapping[str, Any], where: str) -> SRRun:
     """A run from a parsed table; ``where`` names it in messages."""
     values = dict(table)
+    for name in ("network", "schedule", "mixture", "gan", "consistency", "sources"):
+        if not isinstance(values.get(name, {}), Mapping):
+            raise ConfigError(f"{where}: {name} must be a table, is {values[name]!r}")
     network = dict(values.pop("network", {}))
     kind = network.pop("kind", None)
     kinds: dict[str, type[RRDBSettings | CompactSettings]] = {
@@ -134,6 +151,8 @@ def run_from_table(table: Mapping[str, Any], where: str) -> SRRun:
     if "consistency" in values:
         settings = _strict(ConsistencySettings, values["consistency"], f"{where}: consistency")
         values["consistency"] = settings
+    for name, share in values.get("sources", {}).items():
+        _check_kind(float, share, f"{where}: sources.{name}")
     return _strict(SRRun, values, where)
 
 
@@ -153,14 +172,18 @@ def save_run(run: SRRun, path: Path) -> None:
     lines = [f"{k} = {_toml(v)}" for k, v in plain.items()]
     for name, inner in table.items():
         if isinstance(inner, dict):
-            lines += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in inner.items())]
+            lines += ["", f"[{name}]", *(f"{_key(k)} = {_toml(v)}" for k, v in inner.items())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
 
 
 def _strict(kind: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -170,9 +193,21 @@ def _strict(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     needed = sorted(set(known) - optional - set(values))
     if unknown or needed:
         raise ConfigError(f"{where}: unknown {unknown}, missing {needed}\nKnown keys: {', '.join(known)}.")
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        _check_kind(hints[name], value, f"{where}: {name}")
     try:
         return kind(**values)
     except ConfigError:
         raise
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _check_kind(hint: Any, value: object, where: str) -> None:
+    """Refuse a plain value of another type than ``hint``; an integer passes for a float, true for neither."""
+    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    wanted = {kind: word for kind, word in _WORDS.items() if kind in kinds}
+    fits = type(value) in wanted or (type(value) is int and float in wanted)
+    if wanted and (not fits or (isinstance(value, float) and not isfinite(value))):
+        raise ConfigError(f"{where} must be {' or '.join(wanted.values())}, is {value!r}")

@@ -1,4 +1,4 @@
-"""Draws the course of a super-resolution training from its log."""
+"""Keeps the course of a super-resolution training as a CSV log and draws it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+
+
+def append_row(path: Path, row: dict[str, float]) -> None:
+    """Add a line to a CSV file, with the header if it is new."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
 
 
 def plot_log(log: Path, picture: Path) -> None:

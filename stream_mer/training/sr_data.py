@@ -1,8 +1,8 @@
-"""Training pictures for super-resolution: portraits cut once into canonical HR crops, varied on the fly.
+"""Training pictures for super-resolution: portraits cut once into canonical HR crops.
 
 Cutting is slow (a detector and a sub-pixel warp per picture), training is long: so every portrait is
 cut a few times with random small similarities into one ``pictures.npy``, and what is cheap (shift,
-mirror, gain, gamma, the degradation itself) is drawn anew at every step.
+mirror, gain, gamma, the degradation itself) is drawn anew at every step, by ``sr_batch``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_mer.core.geometry import ANCHORS, pose_from_keypoints
 from stream_mer.core.warp import sample
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, OutputError
 from stream_mer.protocols import FaceDetector
 from stream_mer.types import HR_SIZE, Detection, ImageU8, Similarity
 
@@ -77,21 +76,22 @@ def read_index(faces: Path, split: str) -> list[Portrait]:
     """Portraits of ``split`` (``train`` or ``val``) listed in ``faces/index.csv``.
 
     Raises:
-        ConfigError: there is no index there, or it has no such split.
+        ConfigError: there is no index there, it lacks a column, it has no such split, or somebody is in two.
     """
     index = faces / "index.csv"
     if not index.is_file():
         raise ConfigError(
             f"no portraits at {faces}: index.csv is missing\nGive the folder that holds index.csv."
         )
-    with index.open(newline="", encoding="utf-8") as lines:
-        rows = [
-            Portrait(r["path"], r["person"], r["source"], r["split"])
-            for r in csv.DictReader(lines)
-            if r["split"] == split
-        ]
+    everybody = _read_portraits(index)
+    rows = [one for one in everybody if one.split == split]
     if not rows:
         raise ConfigError(f"{index} lists no portrait of split {split!r}")
+    both = {one.person for one in rows} & {one.person for one in everybody if one.split != split}
+    if both:
+        raise ConfigError(
+            f"{index}: {min(both)} is in split {split!r} and in another\nA person's pictures belong into one."
+        )
     return rows
 
 
@@ -154,6 +154,10 @@ def build_pack(
         detector: any face detector.
         variants: crops per portrait by source; ``"*"`` for the rest. Validation takes one each.
         seed: of the random similarities.
+
+    Raises:
+        ConfigError: the index is wrong (``read_index``), or no portrait is usable.
+        OutputError: the pack cannot be written.
     """
     rng = np.random.default_rng(seed)
     pictures: list[ImageU8] = []
@@ -169,50 +173,50 @@ def build_pack(
             pictures.append(cut(rgb, pose if k == 0 else vary_pose(pose, rng)))
             kept.append(portrait)
     log.info("%s: %d crops of %d portraits, %d left out", split, len(kept), len(set(kept)), dropped)
-    out.mkdir(parents=True, exist_ok=True)
-    np.save(out / "pictures.npy", np.stack(pictures))
-    with (out / "portraits.csv").open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(["path", "person", "source", "split"])
-        writer.writerows([p.path, p.person, p.source, p.split] for p in kept)
-    return load_pack(out)
+    if not kept:
+        raise ConfigError(f"{faces}: none of {dropped} portraits of split {split!r} shows one frontal face")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        np.save(out / "pictures.npy", np.stack(pictures))
+        with (out / "portraits.csv").open("w", newline="", encoding="utf-8") as lines:
+            writer = csv.writer(lines)
+            writer.writerow(["path", "person", "source", "split"])
+            writer.writerows([p.path, p.person, p.source, p.split] for p in kept)
+    except OSError as error:
+        raise OutputError(f"{out}: cut pictures cannot be written: {error.strerror}") from error
+    return load_pack(out, split)
 
 
-def load_pack(folder: Path) -> Pack:
-    """Read what ``build_pack`` wrote; the pictures stay on disk until they are used."""
-    with (folder / "portraits.csv").open(newline="", encoding="utf-8") as lines:
-        portraits = tuple(
-            Portrait(r["path"], r["person"], r["source"], r["split"]) for r in csv.DictReader(lines)
+def load_pack(folder: Path, split: str) -> Pack:
+    """Read what ``build_pack`` wrote of ``split``; the pictures stay on disk until they are used.
+
+    Raises:
+        ConfigError: there is no whole pack, or it has people of another split.
+    """
+    portraits = tuple(_read_portraits(folder / "portraits.csv"))
+    others = {one.split for one in portraits} - {split}
+    if others:
+        raise ConfigError(
+            f"{folder} holds cut pictures of split {min(others)!r}, not {split!r} alone\nGive another folder."
         )
-    return Pack(np.load(folder / "pictures.npy", mmap_mode="r"), portraits)
+    try:
+        return Pack(np.load(folder / "pictures.npy", mmap_mode="r"), portraits)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder}: not a whole pack ({error})\nDelete it; it is cut anew.") from error
 
 
-def vary_picture(picture: ImageU8, rng: np.random.Generator) -> ImageU8:
-    """One training HR picture: random 128x128 window, mirror, gain and gamma; ``(128, 128, 3)`` uint8."""
-    room = picture.shape[0] - HR_SIZE
-    y, x = rng.integers(0, room + 1, 2)
-    hr: NDArray[np.uint8] = picture[y : y + HR_SIZE, x : x + HR_SIZE]
-    if rng.random() < 0.5:
-        hr = hr[:, ::-1]
-    gain, gamma = rng.uniform(0.75, 1.15), np.exp(rng.uniform(-0.35, 0.35))
-    curve = np.clip(np.rint(255 * gain * (np.arange(256) / 255) ** gamma), 0, 255).astype(np.uint8)
-    varied: ImageU8 = curve[hr]
-    return varied
-
-
-def batch_at(
-    pack: Pack,
-    degrade: Callable[[ImageU8, np.random.Generator], ImageU8],
-    batch: int,
-    seed: int,
-    step: int,
-    weights: NDArray[np.float64] | None = None,
-) -> tuple[ImageU8, ImageU8]:
-    """The batch of one step: a function of ``(seed, step)``, so a resumed run sees the same pictures."""
-    rng = np.random.default_rng([seed, step])
-    chosen = rng.choice(len(pack.pictures), batch, p=weights)
-    hr = np.stack([vary_picture(pack.pictures[i], rng) for i in chosen])
-    return np.stack([degrade(picture, rng) for picture in hr]), hr
+def _read_portraits(file: Path) -> list[Portrait]:
+    """The rows of ``index.csv`` or ``portraits.csv``."""
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            return [
+                Portrait(row["path"], row["person"], row["source"], row["split"])
+                for row in csv.DictReader(lines)
+            ]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    except KeyError as error:
+        raise ConfigError(f"{file} lacks {error}; path, person, source, split are needed") from None
 
 
 def _about_centre(pose: Similarity, a: float, b: float) -> Similarity:

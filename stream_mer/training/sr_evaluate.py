@@ -119,7 +119,7 @@ def sheet(pack: Pack, upscalers: Mapping[str, Upscaler], people: int = 4) -> Ima
         ``(128 people, 128 (2 + methods), 3)`` uint8 RGB. It shows people: not for publication without
         their material's credit line.
     """
-    chosen = np.linspace(0, len(pack.portraits) - 1, people).astype(int)
+    chosen = np.linspace(0, len(pack.portraits) - 1, min(people, len(pack.portraits))).astype(int)
     hr = np.ascontiguousarray(pack.hr()[chosen])
     lr = np.stack([paper(picture) for picture in hr])
     columns = [BASELINES["nearest"](lr), *(upscale(lr) for upscale in upscalers.values()), hr]

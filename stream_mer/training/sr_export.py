@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from stream_mer.errors import OutputError
+from stream_mer.errors import ConfigError, OutputError
+from stream_mer.training.checkpoint import Checkpoint
+from stream_mer.training.sr_config import SRRun
 from stream_mer.types import LR_SIZE
 
 OPSET = 17
 """ONNX operator set: read by OpenVINO, ONNX Runtime and TensorRT from 8.6 on."""
+CREDITS: Mapping[str, str] = {
+    "london": "Face Research Lab London Set (CC BY 4.0, DeBruine & Jones 2017, "
+    "doi 10.6084/m9.figshare.5047666)",
+    "canada": "Canadian portraits (CC BY 4.0, DeBruine & Jones 2017, doi 10.6084/m9.figshare.4220517)",
+    "congress": "portraits of the US Congress (public domain, GPO)",
+    "sfhq": "SFHQ-T2I synthetic portraits (MIT, Beniaguev 2024)",
+}
+"""How the sources of the shipped engines are to be named."""
 
 
 class PictureGraph(nn.Module):
@@ -52,6 +63,38 @@ def write_onnx(net: nn.Module, file: Path) -> None:
         )
     except OSError as error:
         raise OutputError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def material(runs: Sequence[SRRun]) -> str:
+    """Whose pictures the runs have seen, with the credit their licences ask for, or the source's name."""
+    names = dict.fromkeys(name for run in runs for name, share in run.sources.items() if share > 0)
+    return ", ".join(CREDITS.get(name, f"portraits {name!r}") for name in names) + "; training people only"
+
+
+def stage_notes(stages: Sequence[Checkpoint], share: float, perceptual: str | None) -> dict[str, str]:
+    """What a manifest says of a second network blended in and of adversarial stages.
+
+    Args:
+        stages: the checkpoint, and the one blended in if there is one.
+        share: of the second.
+        perceptual: the feature network an adversarial stage compared, where its checkpoint does not say.
+
+    Raises:
+        ConfigError: which feature network a stage compared is known from nowhere.
+    """
+    notes = {}
+    if len(stages) > 1:
+        notes["blend"] = f"share {share:g} of a second network, see blend_config.toml"
+    for state in stages:
+        if "gan" in state.config:
+            named = state.adversary.get("perceptual") or perceptual
+            if named is None:
+                raise ConfigError(
+                    "the file of the adversarial stage does not say which feature network it compared\n"
+                    "Say it with --perceptual."
+                )
+            notes |= {"adversarial": f"{state.step} steps", "perceptual": named}
+    return notes
 
 
 def parameters(net: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""What a super-resolver's manifest keeps of its evaluation."""
+"""What a super-resolver's manifest keeps of its evaluation, and whether small motions survive the engine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from stream_mer.training.sr_evaluate import Quality
 from stream_mer.training.sr_motion import Motion
+
+SLOPES = (0.9, 1.1)
+"""An engine before the classifier must find motions within this share of what was put in."""
+MOST_FLOOR_PX = 0.036
+"""LR px that a still face may seem to move on `area` pictures with noise of two levels. The noise itself
+allows 0.035 (``sr_bound``, engines/README.md); bicubic and the shipped engines lie at 0.032 to 0.034."""
 
 
 def figures(name: str, rows: Sequence[Quality], motion: Mapping[str, Motion]) -> dict[str, float]:
@@ -30,3 +36,20 @@ def figures(name: str, rows: Sequence[Quality], motion: Mapping[str, Motion]) ->
             f"{key}.warping": round(figure.warping, 3),
         }
     return kept
+
+
+def motion_faults(kept: Mapping[str, float]) -> list[str]:
+    """What keeps an engine from feeding the classifier, as phrases; none if it bends and damps nothing.
+
+    Args:
+        kept: its figures, see ``figures``; a manifest's ``metrics``.
+    """
+    faults = []
+    for degradation in ("area_gaussian", "area"):
+        slope = kept[f"motion.{degradation}.slope"]
+        if not SLOPES[0] <= slope <= SLOPES[1]:
+            faults.append(f"slope {slope:.2f} on {degradation} is outside {SLOPES[0]}..{SLOPES[1]}")
+    floor = kept["motion.area.floor_px"]
+    if not floor <= MOST_FLOOR_PX:
+        faults.append(f"floor {floor:.4f} LR px on area is above {MOST_FLOOR_PX}")
+    return faults

@@ -34,8 +34,9 @@ NOISE_LEVELS = 2.0
 class Motion:
     """Figures of one upscaler. Displacements in LR px.
 
-    ``slope`` of found against put-in displacement; ``floor`` rms found on a still noisy face;
-    ``smallest`` the displacement that is found three floors high; ``luma`` temporal standard
+    ``slope`` of found against put-in displacement, ``correlation`` of the two (0 if nothing moves);
+    ``floor`` rms found on a still noisy face; ``smallest`` the displacement that is found three floors
+    high; ``luma`` temporal standard
     deviation of a pixel's luma on the still face, grey levels; ``flow`` (tOF) and ``warping`` (error, grey
     levels) on a moving noisy face, see ``sr_temporal``.
     """
@@ -133,7 +134,7 @@ def _one(
         for other in shown[1:]:
             spread += [found_motion(shown[0], other, place) / LR_PX for place in PLACES]
     floor = float(np.sqrt(np.mean(np.square(spread))))
-    correlation = float(np.corrcoef(put_in, found)[0, 1])
+    correlation = float(np.corrcoef(put_in, found)[0, 1]) if np.ptp(found) > 0 else 0.0
     smallest = 3 * floor / max(slope, 1e-6)
     return Motion(slope, correlation, floor, smallest, float(np.mean(luma)), *follow(upscale, sequences))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import time
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -14,53 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stream_mer.core.degradation import area, paper
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, OutputError, StageError
 from stream_mer.training.adversary import Adversary
 from stream_mer.training.checkpoint import Checkpoint, Ema, load_checkpoint, save_checkpoint
-from stream_mer.training.compact import CompactNet, CompactSettings
 from stream_mer.training.consistency import inconsistency, views_at
 from stream_mer.training.perceptual import FeatureDistance
-from stream_mer.training.rrdb import RRDBNet, RRDBSettings
+from stream_mer.training.sr_batch import batch_at
 from stream_mer.training.sr_config import SRRun, run_from_table, save_run, table_of
-from stream_mer.training.sr_curves import plot_log
-from stream_mer.training.sr_data import Pack, batch_at, held_out
+from stream_mer.training.sr_curves import append_row, plot_log
+from stream_mer.training.sr_data import Pack, held_out
+from stream_mer.training.sr_network import build_network, open_device, put_weights, to_pictures, to_tensor
 from stream_mer.types import ImageU8
 
 log = logging.getLogger(__name__)
-
-
-def build_network(settings: RRDBSettings | CompactSettings) -> nn.Module:
-    """The network of a run, freshly initialised from torch's current seed."""
-    return RRDBNet(settings) if isinstance(settings, RRDBSettings) else CompactNet(settings)
-
-
-def to_tensor(pictures: ImageU8) -> Tensor:
-    """``(N, H, W, 3)`` uint8 to ``(N, 3, H, W)`` float32 in 0..1, channels last in memory."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
-
-
-def to_pictures(batch: Tensor) -> ImageU8:
-    """The inverse of ``to_tensor``: clamped, rounded half to even, as the exported engine does it."""
-    rounded = (batch.clamp(0, 1) * 255).round().to(torch.uint8)
-    return np.asarray(rounded.permute(0, 2, 3, 1).contiguous().numpy())
-
-
-def load_network(checkpoint: Path, ema: bool = True) -> tuple[nn.Module, Checkpoint]:
-    """The trained network of a checkpoint, in evaluation mode."""
-    state = load_checkpoint(checkpoint)
-    net = build_network(run_from_table(state.config, str(checkpoint)).network)
-    net.load_state_dict(state.ema if ema else state.weights)
-    return net.eval(), state
-
-
-@torch.no_grad()
-def super_resolve(net: nn.Module, lr: ImageU8, batch: int = 8, bf16: bool = False) -> ImageU8:
-    """``(N, 32, 32, 3)`` uint8 to ``(N, 128, 128, 3)`` uint8 through a torch network."""
-    out, device = [], next(net.parameters()).device
-    for i in range(0, len(lr), batch):
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            out.append(to_pictures(net(to_tensor(lr[i : i + batch]).to(device)).float().cpu()))
-    return np.concatenate(out)
 
 
 def mean_psnr(ours: ImageU8, truth: ImageU8) -> float:
@@ -82,11 +48,13 @@ class SRTrainer:
         folder: of the run; a ``last.pt`` in it is resumed.
         device: ``cpu`` or ``cuda``.
         teacher: network to learn from, if ``run.distil``.
-        start: weights to begin with, e.g. the PSNR stage's for the adversarial stage.
+        start: weights to begin with; the adversarial stage needs those of the PSNR stage.
         distance: perceptual distance, if ``run.gan.perceptual``.
 
     Raises:
-        ConfigError: these do not fit together, or the folder holds another run.
+        ConfigError: these do not fit together, the folder holds another run, the device cannot be used,
+            or there is nobody to train on or to measure on.
+        OutputError: the folder cannot be written.
     """
 
     def __init__(
@@ -102,7 +70,15 @@ class SRTrainer:
     ) -> None:
         if (run.distil > 0) != (teacher is not None):
             raise ConfigError(f"run {run.name}: distil = {run.distil} and a teacher go together, or neither")
-        self.run, self.folder, self.device = run, folder, torch.device(device)
+        if any(one.split != "train" for one in pack.portraits):
+            raise ConfigError(f"run {run.name}: the pack has people of another split than train")
+        fresh = not (folder / "last.pt").exists()
+        if run.gan is not None and start is None and fresh:
+            raise ConfigError(
+                f"run {run.name}: the adversarial stage begins with the first stage's weights\n"
+                "Give --start FILE (the last.pt of the run on pixels alone)."
+            )
+        self.run, self.folder, self.device = run, folder, open_device(device)
         self.teacher = teacher.to(self.device).eval() if teacher is not None else None
         self.fit = pack.select(lambda p: not held_out(p.person) and run.sources.get(p.source, 0) > 0)
         self.weights = source_weights(self.fit, run)
@@ -112,14 +88,17 @@ class SRTrainer:
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=run.schedule.rate, betas=(0.9, 0.99))
         if start is not None:
-            self.net.load_state_dict(dict(start))
+            put_weights(self.net, start)
         self.ema = Ema(self.net, run.ema)
         self.adversary = Adversary(run.gan, distance, self.device) if run.gan is not None else None
         self.step = 0
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "last.pt").exists():
+        if not fresh:
             self._resume(load_checkpoint(folder / "last.pt"))
-        save_run(run, folder / "run.toml")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_run(run, folder / "run.toml")
+        except OSError as error:
+            raise OutputError(f"{folder}: the run cannot be written: {error.strerror}") from error
 
     def train(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Go on to the last step, or until ``should_stop``; True if the run is complete."""
@@ -174,6 +153,11 @@ class SRTrainer:
             loss = self.adversary.generator_loss(sr.float(), hr, pixel=loss)
         if run.consistency is not None and maps is not None:
             loss = loss + run.consistency.weight * inconsistency(sr.float(), maps, distance)
+        if not isfinite(float(loss.detach())):
+            raise StageError(
+                f"run {run.name}: the loss is {float(loss.detach())} at step {self.step}\n"
+                "What was saved before stays; lower schedule.rate and go on from there."
+            )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), run.clip)
@@ -214,6 +198,13 @@ class SRTrainer:
             raise ConfigError(
                 f"{self.folder}/last.pt is of another network, seed or stage\nUse another folder."
             )
+        old, new = table_of(before), table_of(wanted)
+        if changed := sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)):
+            log.warning(
+                "from step %d on with other settings than before: %s; run.toml tells the new ones only",
+                state.step,
+                ", ".join(changed),
+            )
         self.net.load_state_dict(state.weights)
         self.optimiser.load_state_dict(state.optimiser)
         self.ema.weights = {n: w.to(self.device) for n, w in state.ema.items()}
@@ -240,22 +231,19 @@ def source_weights(pack: Pack, run: SRRun) -> NDArray[np.float64]:
     for source, share in run.sources.items():
         if (here := names == source).any():
             w[here] = share / here.sum()
+        elif share > 0:
+            log.warning("the pack has no picture of %s; the other sources take its share", source)
     if w.sum() <= 0:
         raise ConfigError(f"run {run.name}: the pack has no picture of {', '.join(run.sources)}")
     return np.asarray(w / w.sum())
 
 
-def append_row(path: Path, row: dict[str, float]) -> None:
-    """Add a line to a CSV file, with the header if it is new."""
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as lines:
-        writer = csv.DictWriter(lines, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
-
-
 def _first_crops(pack: Pack) -> ImageU8:
     """The canonical (unvaried) HR crop of every portrait of ``pack``."""
     first = {p.path: i for i, p in reversed(list(enumerate(pack.portraits)))}
+    if not first:
+        raise ConfigError(
+            "nobody in the pack is held out to measure on\n"
+            "One real person in 20 is, by a digest of the name; give portraits of more people."
+        )
     return np.ascontiguousarray(pack.hr()[sorted(first.values())])

@@ -10,6 +10,7 @@ import pytest
 
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main
+from stream_mer.core.degradation import paper_frame
 
 
 def test_events_go_into_the_face_and_the_truth_beside_it(
@@ -93,3 +94,25 @@ def test_sheet_beside_the_clip(tmp_path: Path) -> None:
     few = ["--clips", "1", "--seconds", "0.5", "--fps", "25", "--sheet"]
     assert main(["synth", "--out", str(tmp_path), *few]) == 0
     assert {f.suffix for f in tmp_path.iterdir()} == {".mp4", ".json", ".png"}
+
+
+def test_degraded_clips_are_the_papers_of_the_same_clips(tmp_path: Path) -> None:
+    few = ["--clips", "4", "--seconds", "0.2", "--fps", "25", "--seed", "5"]
+    assert main(["synth", "--out", str(tmp_path / "as-is"), *few]) == 0
+    assert main(["synth", "--out", str(tmp_path / "low"), *few, "--degrade", "paper"]) == 0
+    names = []
+    for clip in sorted((tmp_path / "low").glob("*.mp4")):
+        truth, whole = (
+            json.loads((tmp_path / d / f"{clip.stem}.json").read_text()) for d in ("low", "as-is")
+        )
+        names.append(truth.pop("degradation"))
+        assert truth.pop("scale") == 0.25
+        assert truth == whole
+        low, high = (list(PyAvSource(tmp_path / d / clip.name)) for d in ("low", "as-is"))
+        assert len(low) == len(high) == len(truth["pts_ns"])
+        for one, other in zip(low, high, strict=True):
+            wanted = {m: paper_frame(other.rgb, median=m).astype(int) for m in (False, True)}
+            apart = {m: np.abs(one.rgb - w).mean() for m, w in wanted.items()}
+            assert min(apart, key=lambda m: apart[m]) == names[-1].endswith("median")
+            assert min(apart.values()) < 4  # both went through a codec
+    assert set(names) == {"area, gaussian", "area, gaussian, median"}

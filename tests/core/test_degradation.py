@@ -121,7 +121,9 @@ def test_mixture_draws_every_part_in_its_share() -> None:
     np.testing.assert_allclose(np.array(list(known.values())) / 600, [0.5, 0.2, 0.3], atol=0.08)
 
 
-@pytest.mark.parametrize("shares", [(0.5, 0.5, 0.5, 0.0), (1.5, -0.5, 0.0, 0.0)])
+@pytest.mark.parametrize(
+    "shares", [(0.5, 0.5, 0.5, 0.0), (1.5, -0.5, 0.0, 0.0), (float("nan"), 0.5, 0.5, 0.0)]
+)
 def test_mixture_refuses_wrong_shares(shares: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="sum to 1"):
         d.Mixture(*shares)
@@ -178,5 +180,27 @@ def test_wrong_exposure_loses_levels_or_highlights_and_keeps_brightness(stops: f
 def test_settings_of_real_refuse_nonsense() -> None:
     with pytest.raises(ValueError, match="mpeg2"):
         d.RealSettings(coding="mpeg2")
-    with pytest.raises(ValueError, match="ranges"):
-        d.RealSettings(exposure=-1.0)
+    for wrong in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="ranges"):
+            d.RealSettings(exposure=wrong)
+    for quality, qp in (
+        ((90, 30), (20, 30)),
+        ((0, 50), (20, 30)),
+        ((50, 90), (40, 60)),
+        ((50, 90), (30, 20)),
+    ):
+        with pytest.raises(ValueError, match="must rise within"):
+            d.RealSettings(jpeg_quality=quality, h264_qp=qp)
+
+
+@pytest.mark.parametrize(("height", "width"), [(128, 128), (8, 16), (96, 160)])
+@pytest.mark.parametrize("median", [False, True])
+def test_whole_frames_are_degraded_as_crops_are(height: int, width: int, median: bool) -> None:
+    rgb = picture(4, 1.0)[:height].repeat(2, 1)[:, :width]
+    low = cv2.resize(rgb, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(low, (3, 3), 0)
+    np.testing.assert_array_equal(
+        d.paper_frame(rgb, median=median), cv2.medianBlur(blurred, 3) if median else blurred
+    )
+    with pytest.raises(ValueError, match="divisible by 4"):
+        d.paper_frame(rgb[1:])

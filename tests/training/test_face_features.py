@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from stream_mer.errors import AssetError
-from stream_mer.training import perceptual, sr_train
+from stream_mer.errors import AssetError, OutputError
+from stream_mer.training import perceptual, sr_network
 from stream_mer.training.face_features import FaceFeatures, train_features
 from stream_mer.training.sr_data import Pack, Portrait, held_out
 
@@ -60,7 +60,7 @@ def test_distance_is_zero_for_equal_and_grows_with_blur(
     apart = []
     for sigma in (0.0, 1.0, 2.5):
         soft = hr if sigma == 0 else np.stack([cv2.GaussianBlur(p, (0, 0), sigma) for p in hr])
-        apart.append(float(distance(sr_train.to_tensor(soft), sr_train.to_tensor(hr))))
+        apart.append(float(distance(sr_network.to_tensor(soft), sr_network.to_tensor(hr))))
     assert apart[0] == 0
     assert apart[0] < apart[1] < apart[2]
 
@@ -70,7 +70,7 @@ def test_features_have_unit_spread(trained: tuple[Path, float, list[int]], pack:
     assert isinstance(distance.features, FaceFeatures)
     assert not any(p.requires_grad for p in distance.parameters())
     with torch.no_grad():
-        x = (sr_train.to_tensor(np.ascontiguousarray(pack.hr())) - distance.mean) / distance.spread
+        x = (sr_network.to_tensor(np.ascontiguousarray(pack.hr())) - distance.mean) / distance.spread
         spread = distance.features(x).std((0, 2, 3))
     assert 0.5 < float(spread.median()) < 2
 
@@ -82,3 +82,16 @@ def test_a_file_without_weights_is_refused(content: bytes | None, tmp_path: Path
         file.write_bytes(content)
     with pytest.raises(AssetError, match=r"train_face_features\.py"):
         perceptual.load_distance(file)
+
+
+def test_wrong_options_and_places_are_explained(
+    pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import train_face_features as script
+
+    for option in ("--steps", "--width", "--threads"):
+        assert script.main(["--pack", str(tmp_path), "--out", str(tmp_path / "x.pt"), option, "0"]) == 2
+        assert option in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        train_features(pack, tmp_path / "file" / "x.pt", width=2, steps=1, batch=2)

@@ -20,7 +20,7 @@ import reproduce_paper  # noqa: E402
 
 from stream_mer.core.splits import subject_disjoint  # noqa: E402
 from stream_mer.errors import ConfigError  # noqa: E402
-from stream_mer.training import sr_train  # noqa: E402
+from stream_mer.training import sr_network  # noqa: E402
 from stream_mer.training.paper_study import FaceClip, frame_splits, make_views, picture_quality  # noqa: E402
 from stream_mer.training.sr_data import held_out  # noqa: E402
 
@@ -195,7 +195,7 @@ def test_a_resolver_can_be_trained_here(tmp_path: Path) -> None:
     stages = [tmp_path / "run.toml", tmp_path / "gan.toml"]
     _, name = paper_engine.trained_upscaler(stages, 1, clips, tmp_path / "both", 1)
     assert "1 steps and 1 adversarial steps on the people" in name
-    first, second = (sr_train.load_network(tmp_path / "both" / n / "last.pt")[1] for n in "12")
+    first, second = (sr_network.load_network(tmp_path / "both" / n / "last.pt")[1] for n in "12")
     moved = max(float((second.weights[n] - w).abs().max()) for n, w in first.ema.items())
     assert 0 < moved < 0.01, "the second stage goes on from the first"
     (tmp_path / "gan.toml").write_text(text + gan.format(1.0))

@@ -108,6 +108,8 @@ def test_the_adversarial_stage_starts_from_the_first_and_resumes_exactly(tmp_pat
     gan = replace(run, gan=SMALL)
     sr_config.save_run(gan, tmp_path / "gan.toml")
     assert sr_config.load_run(tmp_path / "gan.toml") == gan
+    with pytest.raises(ConfigError, match="--start"):
+        sr_train.SRTrainer(gan, pack, tmp_path / "whole")
     whole = sr_train.SRTrainer(gan, pack, tmp_path / "whole", start=first.ema.weights)
     start = {n: w.clone() for n, w in whole.net.state_dict().items()}
     assert all(torch.equal(start[n], first.ema.weights[n]) for n in start)

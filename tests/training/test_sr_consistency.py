@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stream_mer.core.degradation import Mixture, area
 from stream_mer.errors import ConfigError
-from stream_mer.training import consistency, sr_config, sr_train
+from stream_mer.training import consistency, sr_config, sr_network, sr_train
 from stream_mer.training.compact import CompactSettings
 from stream_mer.training.consistency import ConsistencySettings
 from stream_mer.training.sr_config import Schedule, SRRun
@@ -33,7 +33,7 @@ def pack() -> Pack:
 
 
 def truth(hr: np.ndarray) -> torch.Tensor:
-    return sr_train.to_tensor(hr)
+    return sr_network.to_tensor(hr)
 
 
 @settings(max_examples=8, deadline=None)
@@ -91,8 +91,8 @@ def test_training_on_pairs_calms_the_network(pack: Pack, tmp_path: Path) -> None
     for weight in (None, 3.0):
         trainer = sr_train.SRTrainer(run_of(weight), pack, tmp_path / str(weight))
         trainer.train()
-        net, _ = sr_train.load_network(tmp_path / str(weight) / "last.pt")
-        shown = [sr_train.super_resolve(net, lr).astype(float) for lr in (one, two)]
+        net, _ = sr_network.load_network(tmp_path / str(weight) / "last.pt")
+        shown = [sr_network.super_resolve(net, lr).astype(float) for lr in (one, two)]
         flicker.append((shown[0] - shown[1]).std())
     assert flicker[1] < 0.95 * flicker[0]
 

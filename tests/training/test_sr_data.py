@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stream_mer.core.geometry import ANCHORS
 from stream_mer.core.warp import sample
 from stream_mer.errors import ConfigError
-from stream_mer.training import sr_data
+from stream_mer.training import sr_batch, sr_data
 from stream_mer.types import Box, Detection, ImageU8, Similarity
 
 POSE = Similarity(1.5, 0.1, 130.0, 30.0)
@@ -103,7 +103,7 @@ def test_pack_is_built_written_and_read(tmp_path: Path) -> None:
     assert [p.person for p in pack.portraits] == ["p-a"] * 3 + ["p-c"] * 2
     np.testing.assert_array_equal(pack.pictures[0], sr_data.cut(rgb, POSE))
     assert len({p.tobytes() for p in pack.pictures[:3]}) == 3
-    again = sr_data.load_pack(tmp_path / "pack")
+    again = sr_data.load_pack(tmp_path / "pack", "train")
     np.testing.assert_array_equal(again.pictures, pack.pictures)
     assert again.portraits == pack.portraits
     assert again.select(lambda p: p.source == "sfhq").pictures.shape == (2, 144, 144, 3)
@@ -124,7 +124,7 @@ def test_picture_variation_keeps_the_content() -> None:
     picture = np.zeros((144, 144, 3), np.uint8)
     picture[40:60, 70:90] = (200, 100, 50)
     for _ in range(20):
-        hr = sr_data.vary_picture(picture, rng)
+        hr = sr_batch.vary_picture(picture, rng)
         assert hr.shape == (128, 128, 3)
         assert (hr.max((0, 1)) > 0).all()
         assert hr[..., 0].max() > hr[..., 1].max() > hr[..., 2].max()
@@ -136,3 +136,26 @@ def test_no_person_is_in_two_splits(faces: Path) -> None:
     train, val = ({p.person for p in sr_data.read_index(faces, s)} for s in ("train", "val"))
     assert not train & val
     assert len(train) > 500
+
+
+def test_nobody_may_be_in_two_splits(tmp_path: Path) -> None:
+    index(tmp_path, ["train,a.jpg,p-1,london,x,1", "val,b.jpg,p-1,london,x,1", "val,c.jpg,p-2,london,x,1"])
+    for split in ("train", "val"):
+        with pytest.raises(ConfigError, match="p-1 is in split"):
+            sr_data.read_index(tmp_path, split)
+
+
+def test_a_pack_of_another_split_is_refused(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), skimage.data.astronaut())
+    index(tmp_path, ["val,a.png,p-a,london,x,512"])
+    sr_data.build_pack(tmp_path, "val", tmp_path / "pack", Replay([[detection()]]))
+    with pytest.raises(ConfigError, match="holds cut pictures of split 'val', not 'train'"):
+        sr_data.load_pack(tmp_path / "pack", "train")
+    (tmp_path / "pack" / "pictures.npy").unlink()
+    with pytest.raises(ConfigError, match="not a whole pack"):
+        sr_data.load_pack(tmp_path / "pack", "val")
+    with pytest.raises(ConfigError, match=r"none of 1 portraits of split 'val'"):
+        sr_data.build_pack(tmp_path, "val", tmp_path / "none", Replay([[]]))
+    (tmp_path / "index.csv").write_text("split,path\nval,a.png\n")
+    with pytest.raises(ConfigError, match="lacks 'person'"):
+        sr_data.read_index(tmp_path, "val")

@@ -98,6 +98,7 @@ def test_an_upscaler_that_freezes_has_no_slope_and_noise_shows() -> None:
     )
     assert rows["frozen"].slope == pytest.approx(0, abs=1e-3)
     assert rows["frozen"].luma == pytest.approx(0)
+    assert rows["frozen"].correlation == 0
     assert 0.4 < rows["bicubic"].slope < 1.2
     assert rows["bicubic"].floor > 0.001
     assert 0.5 < rows["bicubic"].luma < 2.5

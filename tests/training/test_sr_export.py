@@ -14,11 +14,12 @@ import pytest
 import torch
 
 from stream_mer.runtime.manifest import list_manifests, load_manifest
-from stream_mer.training import sr_config, sr_export, sr_train
+from stream_mer.training import sr_config, sr_export, sr_network
 from stream_mer.training.checkpoint import Checkpoint, save_checkpoint
 from stream_mer.training.compact import CompactSettings
 from stream_mer.training.rrdb import RRDBSettings
 from stream_mer.training.sr_config import SRRun
+from stream_mer.training.sr_figures import motion_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = {
@@ -40,7 +41,7 @@ def script(name: str) -> ModuleType:
 
 def network(kind: str) -> torch.nn.Module:
     torch.manual_seed(4)
-    net = sr_train.build_network(NETWORKS[kind])
+    net = sr_network.build_network(NETWORKS[kind])
     with torch.no_grad():
         for weight in net.parameters():
             weight.add_(0.03 * torch.randn_like(weight))
@@ -64,7 +65,7 @@ def test_network_file_gives_torchs_pictures_at_any_batch(kind: str, tmp_path: Pa
     for number in (1, 2, 7):
         lr = pictures(number)
         ours = session.run(None, {"lr": lr})[0]
-        theirs = sr_train.super_resolve(net, lr)
+        theirs = sr_network.super_resolve(net, lr)
         difference = np.abs(ours.astype(int) - theirs)
         assert difference.max() <= 1
         assert (difference > 0).mean() < 0.01
@@ -86,7 +87,7 @@ def test_output_is_clamped_not_wrapped() -> None:
 
 def test_picture_tensor_round_trip() -> None:
     lr = pictures(3)
-    np.testing.assert_array_equal(sr_train.to_pictures(sr_train.to_tensor(lr)), lr)
+    np.testing.assert_array_equal(sr_network.to_pictures(sr_network.to_tensor(lr)), lr)
 
 
 def checkpoint(folder: Path, kind: str) -> tuple[torch.nn.Module, Path]:
@@ -113,7 +114,7 @@ def test_export_script_writes_an_engine_of_the_averaged_weights(
     session = onnxruntime.InferenceSession(manifest.path)
     lr = pictures(2)
     ours = session.run(None, {"lr": lr})[0].astype(int)
-    assert np.abs(ours - sr_train.super_resolve(net, lr)).max() <= 1
+    assert np.abs(ours - sr_network.super_resolve(net, lr)).max() <= 1
 
 
 def test_export_script_notices_a_network_file_that_differs(
@@ -121,10 +122,17 @@ def test_export_script_notices_a_network_file_that_differs(
 ) -> None:
     _, path = checkpoint(tmp_path, "compact")
     export = script("export_onnx")
+    engine = tmp_path / "tiny-x4"
+    assert export.main([str(path), "--engine", str(engine), "--command", "c"]) == 0
+    before = {file.name: file.read_bytes() for file in engine.iterdir()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export, "super_resolve", lambda _net, lr: np.zeros((len(lr), 128, 128, 3), np.uint8))
         assert export.main([str(path), "--engine", str(tmp_path / "tiny-x4"), "--command", "c"]) == 4
     assert "differs from torch" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in engine.iterdir()} == before
+    assert {f.name for f in tmp_path.iterdir()} == {"last.pt", "tiny-x4"}
+    assert export.main([str(path), "--engine", str(path), "--command", "c"]) == 5
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_train_script_explains_a_missing_configuration(
@@ -143,9 +151,10 @@ def test_shipped_super_resolvers_say_how_they_were_made(manifest) -> None:  # ty
         pytest.skip("another kind of engine")
     assert "scripts/train_sr.py" in manifest.training.command
     run = sr_config.load_run(ROOT / "engines" / manifest.name / "train_config.toml")
-    net = sr_train.build_network(run.network)
+    net = sr_network.build_network(run.network)
     assert sr_export.parameters(net) == manifest.parameters
     if manifest.trained:
         ours, bicubic = (manifest.metrics[f"london.area_gaussian.psnr{s}"] for s in ("", "_bicubic"))
         assert ours >= bicubic + 2
         assert manifest.metrics["london.area.psnr"] > manifest.metrics["london.area.psnr_bicubic"]
+        assert motion_faults(manifest.metrics) == []

@@ -17,6 +17,7 @@ from stream_mer.runtime.manifest import load_manifest, write_manifest
 from stream_mer.runtime.schema import Manifest, TensorSpec, Training
 from stream_mer.training import sr_export
 from stream_mer.training.compact import CompactNet, CompactSettings
+from stream_mer.training.sr_figures import motion_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,14 +46,14 @@ def engine(tmp_path: Path) -> Path:
     return folder
 
 
-def small_pack(folder: Path) -> None:
+def small_pack(folder: Path, sources: tuple[str, str] = ("london", "canada")) -> None:
     folder.mkdir(parents=True)
     face = skimage.data.astronaut()[40:184, 150:294]
     np.save(folder / "pictures.npy", np.stack([face, face[:, ::-1]]))
     with (folder / "portraits.csv").open("w", newline="") as lines:
         writer = csv.writer(lines)
         writer.writerow(["path", "person", "source", "split"])
-        writer.writerows([["a", "a", "london", "val"], ["b", "b", "canada", "val"]])
+        writer.writerows([[n, n, source, "val"] for n, source in zip("ab", sources, strict=True)])
 
 
 def test_report_sheet_and_metrics_are_written(
@@ -91,3 +92,62 @@ def test_unknown_engine_is_explained(
 def test_a_subcommand_is_needed(evaluate: ModuleType) -> None:
     with pytest.raises(SystemExit, match="2"):
         evaluate.main([])
+
+
+def test_the_gate_refuses_what_bends_small_motions(
+    evaluate: ModuleType, engine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Blind(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 0.02 * torch.nn.functional.interpolate(x, scale_factor=4) + 0.5
+
+    sr_export.write_onnx(Blind(), engine / "model.onnx")
+    write_manifest(engine, load_manifest(engine))
+    out = tmp_path / "report"
+    small_pack(out / "val-pack")
+    words = ["sr", "--data", str(tmp_path), "--out", str(out), "--engine", str(engine), "--write-metrics"]
+    assert evaluate.main([*words, "--gate"]) == 4
+    assert "does not keep small motions: slope" in capsys.readouterr().err
+    assert not load_manifest(engine).metrics
+    assert (out / "sr.md").exists()
+    good = {"motion.area.slope": 0.95, "motion.area_gaussian.slope": 0.91, "motion.area.floor_px": 0.03}
+    assert motion_faults(good) == []
+    for name, value in (("motion.area.slope", 1.2), ("motion.area.floor_px", 0.05)):
+        assert len(motion_faults({**good, name: value})) == 1
+        assert len(motion_faults({**good, name: float("nan")})) == 1
+
+
+def test_own_portraits_need_no_london_set(evaluate: ModuleType, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    small_pack(out / "val-pack", ("mine", "mine"))
+    assert evaluate.main(["sr", "--data", str(tmp_path), "--out", str(out)]) == 0
+    assert "| mine (2) | area, gaussian |" in (out / "sr.md").read_text()
+    sheet = cv2.imread(str(out / "sr.png"))
+    assert sheet is not None
+    assert sheet.shape[:2] == (2 * 128, 3 * 128)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        (["sr", "--out", "FILE"], 5, "cannot be written"),
+        (["sr", "--out", "DIR", "--threads", "0"], 2, "--threads must be >= 1"),
+        (["sr", "--out", "DIR"], 2, "index.csv is missing"),
+        (["sr-auto", "--out", "FILE/x.md", "--cache", "DIR"], 5, "cannot be written"),
+        (["sr-auto", "--out", "DIR/x.md", "--cache", "DIR", "--sizes", "48", "0"], 2, "at least 24 px"),
+    ],
+)
+def test_wrong_options_are_explained(
+    words: list[str],
+    code: int,
+    complaint: str,
+    evaluate: ModuleType,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("")
+    places = {"FILE": str(tmp_path / "file"), "DIR": str(tmp_path)}
+    for name, place in places.items():
+        words = [word.replace(name, place) for word in words]
+    assert evaluate.main([*words, "--data", str(tmp_path)]) == code
+    assert complaint in capsys.readouterr().err

@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,9 +16,14 @@ import skimage.data
 import torch
 
 from stream_mer.runtime.manifest import load_manifest
+from stream_mer.training.adversary import GanSettings
+from stream_mer.training.checkpoint import Checkpoint, save_checkpoint
+from stream_mer.training.compact import CompactSettings
 from stream_mer.training.face_features import FaceFeatures
 from stream_mer.training.rrdb import RRDBSettings
-from stream_mer.training.sr_config import Schedule, load_run
+from stream_mer.training.sr_config import Schedule, SRRun, load_run, table_of
+from stream_mer.training.sr_export import material
+from stream_mer.training.sr_network import build_network
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = ROOT / "engines" / "esrgan-x4"
@@ -81,19 +87,53 @@ def test_the_cards_commands_run_one_after_the_other(pack: Path, tmp_path: Path) 
         assert script(Path(command[1]).stem).main(words) == 0
     made = load_manifest(tmp_path / "esrgan-x4")
     assert made.training.steps == 2
-    assert "VGG19" in made.notes["perceptual"]
-    assert load_run(tmp_path / "esrgan-x4" / "train_config.toml").network == RRDBSettings(4, 1, 2)
+    assert made.notes["perceptual"] == "face features (train_face_features.py, 3 people, width 2)"
+    assert made.notes["adversarial"] == "2 steps"
+    assert made.notes["blend"].startswith("share 0.8")
+    first, second = (load_run(tmp_path / "esrgan-x4" / f"{n}_config.toml") for n in ("train", "blend"))
+    assert first.network == second.network == RRDBSettings(4, 1, 2)
+    assert (first.gan is None, second.gan is None) == (True, False)
     for stage in ("psnr", "gan"):
         assert (tmp_path / "runs" / stage / "log.csv").read_text().count("\n") == 2
         assert (tmp_path / "runs" / stage / "curves.png").stat().st_size > 5000
 
 
-def test_a_blend_must_name_its_feature_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [str(tmp_path / "a.pt"), "--blend", str(tmp_path / "b.pt")]
-    assert script("export_onnx").main([*words, "--engine", str(tmp_path), "--command", "x"]) != 0
-    assert "--perceptual" in capsys.readouterr().err
-    assert script("export_onnx").main([words[0], "--engine", str(tmp_path), "--command", "x"]) == 2
-    assert "a.pt" in capsys.readouterr().err
+def checkpoint(file: Path, value: float, **changes: object) -> Path:
+    """The file of a finished tiny run, all weights of one value."""
+    run = replace(SRRun("tiny", CompactSettings(4, 1)), **changes)  # type: ignore[arg-type]
+    weights = {n: torch.full_like(w, value) for n, w in build_network(run.network).state_dict().items()}
+    save_checkpoint(Checkpoint(3, weights, weights, {}, table_of(run)), file)
+    return file
+
+
+def test_an_adversarial_engine_says_which_features_it_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, gan = checkpoint(tmp_path / "a.pt", 0.0), checkpoint(tmp_path / "b.pt", 0.1, gan=GanSettings())
+    words = ["--engine", str(tmp_path / "tiny-x4"), "--command", "x"]
+    export = script("export_onnx").main
+    for given in ([str(gan)], [str(first), "--blend", str(gan)]):
+        assert export([*given, *words]) == 2
+        assert "--perceptual" in capsys.readouterr().err
+        assert not (tmp_path / "tiny-x4").exists()
+    assert export([str(gan), *words, "--perceptual", "VGG"]) == 0
+    assert load_manifest(tmp_path / "tiny-x4").notes == {"adversarial": "3 steps", "perceptual": "VGG"}
+    assert export([str(first), "--blend", str(first), "--share", "0.5", *words]) == 0
+    assert list(load_manifest(tmp_path / "tiny-x4").notes) == ["blend"]
+    assert export([str(tmp_path / "none.pt"), *words]) == 2
+    assert "none.pt" in capsys.readouterr().err
+
+
+def test_the_manifest_names_the_material_of_the_run(tmp_path: Path) -> None:
+    own = checkpoint(tmp_path / "a.pt", 0.0, sources={"mine": 0.5, "london": 0.5, "sfhq": 0.0})
+    assert script("export_onnx").main([str(own), "--engine", str(tmp_path / "x4"), "--command", "x"]) == 0
+    data = load_manifest(tmp_path / "x4").training.data
+    assert data.startswith("portraits 'mine', Face Research Lab London Set (CC BY 4.0")
+    assert "SFHQ" not in data
+    shipped = load_manifest(ROOT / "engines" / "compact-x4")
+    assert (
+        material([load_run(ROOT / "engines" / "compact-x4" / "train_config.toml")]) == shipped.training.data
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 7, 150, 500])

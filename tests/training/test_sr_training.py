@@ -1,22 +1,18 @@
-"""Training super-resolution: exact resume, learning, held-out people, strict settings."""
+"""Training super-resolution: exact resume, learning, held-out people, what is refused."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stream_mer.core.degradation import Mixture, area, paper
-from stream_mer.errors import ConfigError
-from stream_mer.training import sr_config, sr_data, sr_train
+from stream_mer.errors import ConfigError, OutputError, StageError
+from stream_mer.training import sr_batch, sr_config, sr_data, sr_network, sr_train
 from stream_mer.training.compact import CompactSettings
-from stream_mer.training.rrdb import RRDBSettings
 from stream_mer.training.sr_config import Schedule, SRRun
 
 ALL = {"london": 1.0}
@@ -86,10 +82,10 @@ def test_training_beats_its_own_start(pack: sr_data.Pack, tmp_path: Path) -> Non
     run = run_of(120, batch=4, ema=0.9, check_every=60, mixture=Mixture(1.0, 0.0, 0.0, 0.0))
     trainer = sr_train.SRTrainer(run, pack, tmp_path)
     lr = np.stack([paper(p) for p in trainer.checks])
-    before = sr_train.mean_psnr(sr_train.super_resolve(trainer.net, lr), trainer.checks)
+    before = sr_train.mean_psnr(sr_network.super_resolve(trainer.net, lr), trainer.checks)
     trainer.train()
-    net, state = sr_train.load_network(tmp_path / "last.pt")
-    after = sr_train.mean_psnr(sr_train.super_resolve(net, lr), trainer.checks)
+    net, state = sr_network.load_network(tmp_path / "last.pt")
+    after = sr_train.mean_psnr(sr_network.super_resolve(net, lr), trainer.checks)
     assert state.step == 120
     assert after > before + 0.3
 
@@ -107,10 +103,38 @@ def test_resume_refuses_another_network(pack: sr_data.Pack, tmp_path: Path) -> N
         sr_train.SRTrainer(run_of(network=CompactSettings(8, 2)), pack, tmp_path)
 
 
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
+    pack: sr_data.Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = sr_train.SRTrainer(run_of(), pack, tmp_path)
+    trainer.save()
+    before = (tmp_path / "last.pt").read_bytes()
+
+    def full(_state: object, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file\nand more")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OutputError, match="cannot be written: PytorchStreamWriter failed writing file"):
+        trainer.save()
+    assert (tmp_path / "last.pt").read_bytes() == before
+    assert not (tmp_path / "last.part").exists()
+
+
+def test_going_on_with_other_settings_is_said(
+    pack: sr_data.Pack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sr_train.SRTrainer(run_of(), pack, tmp_path).save()
+    sr_train.SRTrainer(run_of(), pack, tmp_path)
+    assert not caplog.messages
+    sr_train.SRTrainer(run_of(batch=4, mixture=Mixture(1.0, 0.0, 0.0, 0.0)), pack, tmp_path)
+    assert "other settings than before: batch, mixture" in caplog.text
+
+
 def test_teacher_and_distil_go_together(pack: sr_data.Pack, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="teacher"):
         sr_train.SRTrainer(run_of(distil=0.5), pack, tmp_path)
-    teacher = sr_train.build_network(CompactSettings(8, 1))
+    teacher = sr_network.build_network(CompactSettings(8, 1))
     trainer = sr_train.SRTrainer(
         run_of(distil=0.5, schedule=Schedule(2, 0, 0)), pack, tmp_path, teacher=teacher
     )
@@ -119,7 +143,7 @@ def test_teacher_and_distil_go_together(pack: sr_data.Pack, tmp_path: Path) -> N
 
 def test_batches_depend_on_seed_and_step_only(pack: sr_data.Pack) -> None:
     def batch(seed: int, step: int) -> bytes:
-        lr, hr = sr_data.batch_at(pack, Mixture(), 3, seed, step)
+        lr, hr = sr_batch.batch_at(pack, Mixture(), 3, seed, step)
         assert lr.shape == (3, 32, 32, 3)
         assert hr.shape == (3, 128, 128, 3)
         return lr.tobytes() + hr.tobytes()
@@ -129,7 +153,7 @@ def test_batches_depend_on_seed_and_step_only(pack: sr_data.Pack) -> None:
 
 
 def test_batch_lr_is_the_degraded_hr(pack: sr_data.Pack) -> None:
-    lr, hr = sr_data.batch_at(pack, lambda picture, _: area(picture), 4, 0, 0)
+    lr, hr = sr_batch.batch_at(pack, lambda picture, _: area(picture), 4, 0, 0)
     np.testing.assert_array_equal(lr, np.stack([area(p) for p in hr]))
 
 
@@ -143,43 +167,31 @@ def test_sources_get_their_shares() -> None:
         sr_train.source_weights(pack, run_of(sources={"canada": 1.0}))
 
 
-@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.floats(1e-5, 1e-2))
-def test_rate_rises_holds_and_falls(warm_up: int, hold: int, decay: int, rate: float) -> None:
-    s = Schedule(warm_up + hold + decay + 1, warm_up, decay, rate, rate / 100)
-    rates = [s.rate_at(k) for k in range(s.steps)]
-    assert all(0 < r <= rate * (1 + 1e-12) for r in rates)
-    assert all(b >= a * (1 - 1e-9) for a, b in pairwise(rates[: warm_up + 1]))
-    assert rates[warm_up : warm_up + hold + 1] == [pytest.approx(rate)] * (hold + 1)
-    falling = rates[warm_up + hold :]
-    assert all(b <= a for a, b in pairwise(falling))
+def test_a_pack_without_anybody_to_measure_on_or_of_another_split_is_refused(
+    pack: sr_data.Pack, tmp_path: Path
+) -> None:
+    nobody = pack.select(lambda p: not sr_data.held_out(p.person))
+    with pytest.raises(ConfigError, match="nobody in the pack is held out"):
+        sr_train.SRTrainer(run_of(), nobody, tmp_path)
+    others = sr_data.Pack(pack.pictures, tuple(replace(p, split="val") for p in pack.portraits))
+    with pytest.raises(ConfigError, match="another split than train"):
+        sr_train.SRTrainer(run_of(), others, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "network", [CompactSettings(16, 3), RRDBSettings(32, 4, 16), RRDBSettings(8, 1, 4, 4, True)]
-)
-def test_runs_survive_the_file(network: CompactSettings | RRDBSettings, tmp_path: Path) -> None:
-    run = SRRun(
-        "a-name", network, Schedule(50, 5, 20), Mixture(0.25, 0.25, 0.5, 0.0), {"london": 1.0}, seed=7
-    )
-    sr_config.save_run(run, tmp_path / "run.toml")
-    assert sr_config.load_run(tmp_path / "run.toml") == run
+def test_a_loss_that_is_no_number_ends_the_run_and_spoils_nothing(pack: sr_data.Pack, tmp_path: Path) -> None:
+    trainer = sr_train.SRTrainer(run_of(), pack, tmp_path)
+    trainer.train(stop_after(4))
+    with torch.no_grad():
+        next(trainer.net.parameters()).fill_(float("nan"))
+    with pytest.raises(StageError, match="loss is nan at step 4"):
+        trainer.train()
+    _, state = sr_network.load_network(tmp_path / "last.pt")
+    assert state.step == 4
+    assert all(bool(w.isfinite().all()) for w in state.weights.values())
 
 
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("name = 1\n", "network.kind"),
-        ('name = "a"\nstep = 3\n[network]\nkind = "rrdb"', "unknown .*step"),
-        ('[network]\nkind = "compact"', "missing .*name"),
-        ('name = "a"\n[network]\nkind = "compact"\nwidth = 4', "unknown .*width"),
-        ('name = "a"\n[network]\nkind = "compact"\n[schedule]\nsteps = 10', "must fit into steps 10"),
-        ('name = "a"\n[network]\nkind = "compact"\n[mixture]\ngaussian = 2.0', "sum to 1"),
-        ("name = ", "not TOML"),
-    ],
-)
-def test_wrong_run_files_are_explained(text: str, complaint: str, tmp_path: Path) -> None:
-    (tmp_path / "run.toml").write_text(text)
-    with pytest.raises(ConfigError, match=complaint):
-        sr_config.load_run(tmp_path / "run.toml")
-    with pytest.raises(ConfigError, match="no training run"):
-        sr_config.load_run(tmp_path / "absent.toml")
+def test_a_run_that_cannot_be_written_is_explained(pack: sr_data.Pack, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        sr_train.SRTrainer(run_of(), pack, tmp_path / "file")
