@@ -1,8 +1,9 @@
 """Obtains the MediaPipe model files: fetched once from the user's package index, verified, kept in a cache.
 
 No MediaPipe wheel since 0.10.30 contains them, so they are taken out of the official 0.10.21 wheel
-(Apache-2.0). It is fetched as an archive only, nothing of it is installed or run, and with the user's
-own pip, so that a configured index, proxy or certificate is honoured.
+(Apache-2.0), unless an older MediaPipe is installed, as on a Jetson, which has the same files. The
+wheel is fetched as an archive only, nothing of it is installed or run, and with the user's own pip, so
+that a configured index, proxy or certificate is honoured.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
@@ -117,6 +119,9 @@ class AssetStore:
                 f"it is damaged or of another version; delete it and get the wheel it comes in:\n"
                 f"{_command(self._folder)}"
             )
+        installed = None if self._given else _installed(asset)
+        if installed is not None:
+            return installed
         if found is not None:
             self._report(f"{path} is damaged and will be replaced")
         wheel = _wheel_in(self._folder)
@@ -221,6 +226,16 @@ def _digest(path: Path) -> str | None:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return None
+
+
+def _installed(asset: Asset) -> Path | None:
+    """The same file in the MediaPipe that is installed, which is not imported for it."""
+    spec = find_spec("mediapipe")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder).parent / asset.member
+        if _digest(path) == asset.sha256:
+            return path
+    return None
 
 
 def _wheel_in(folder: Path) -> Path | None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,38 @@ def test_the_first_call_fetches_all_and_the_next_none(pip: Pip, tmp_path: Path) 
         assert AssetStore().path(name).read_bytes() == CONTENT[name]
     assert len(fake.commands) == 1
     assert _leftovers(tmp_path) == []
+
+
+def _install(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> Path:
+    """A MediaPipe that has the short-range model, and must not be imported."""
+    package = folder / "site" / "mediapipe"
+    package.joinpath("modules").mkdir(parents=True)
+    package.joinpath("__init__.py").write_text("raise SystemExit('must not be run')")
+    package.joinpath("modules", SHORT).write_bytes(content)
+    spec = spec_from_file_location("mediapipe", package / "__init__.py")
+    monkeypatch.setattr(assets, "find_spec", lambda name: {"mediapipe": spec}[name])
+    return package / "modules" / SHORT
+
+
+def test_a_model_of_the_installed_mediapipe_is_used_as_it_lies(
+    pip: Pip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = pip()
+    path = _install(tmp_path, monkeypatch, CONTENT[SHORT])
+    assert AssetStore().path(SHORT) == path
+    assert AssetStore(offline=True).path(SHORT) == path
+    assert fake.commands == []
+    with pytest.raises(AssetError):  # who gives a folder means that folder
+        AssetStore(tmp_path / "given").path(SHORT)
+
+
+def test_a_changed_model_of_the_installed_mediapipe_is_not_used(
+    pip: Pip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = pip()
+    path = _install(tmp_path, monkeypatch, CONTENT[SHORT] + b"x")
+    assert AssetStore().path(SHORT) != path
+    assert len(fake.commands) == 1
 
 
 def test_pip_is_the_users_own_and_runs_no_foreign_code(pip: Pip) -> None:
