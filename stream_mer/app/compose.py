@@ -90,11 +90,11 @@ def threshold_of(settings: Settings, networks: Networks) -> float:
 
 
 def vetoes_of(settings: Settings) -> tuple[str, ...]:
-    """The vetoes that are on: ``default``, ``all``, ``none`` or a list of reasons."""
-    named = {"default": DEFAULT, "all": REASONS, "none": ()}
-    if settings.vetoes in named:
-        return named[settings.vetoes]
-    return tuple(name.strip() for name in settings.vetoes.split(","))
+    """The vetoes that are on: the reasons named, and those that ``default`` and ``all`` stand for."""
+    groups: dict[str, tuple[str, ...]] = {"default": DEFAULT, "all": REASONS, "none": ()}
+    names = [name.strip() for name in settings.vetoes.split(",")]
+    asked = {reason for name in names for reason in groups.get(name, (name,))}
+    return tuple(reason for reason in REASONS if reason in asked)
 
 
 def find_candidates(settings: Settings, source: str) -> CandidateFinder:
