@@ -38,6 +38,11 @@ class SynthOptions:
     assets: Path | None
     sheet: bool = False
     version: Version = "train"
+    rate: float = 12.0
+    durations_s: tuple[float, float] = (0.04, 0.2)
+    one_sided: float = 0.0
+    drop: float = 0.0
+    repeat: float = 0.0
 
 
 def make_clips(options: SynthOptions) -> int:
@@ -59,6 +64,11 @@ def make_clips(options: SynthOptions) -> int:
         width=side,
         height=side,
         face_px=options.face_px,
+        event_rate=options.rate,
+        event_durations_s=options.durations_s,
+        one_sided=options.one_sided,
+        drop_rate=options.drop,
+        repeat_rate=options.repeat,
         version=options.version,
     )
     require_writable(options.out)

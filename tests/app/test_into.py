@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream_mer.app.injection import InjectedSource
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main
+from stream_mer.synth.inject import Injector
+from stream_mer.synth.spec import EventSpec
 
 
 def test_events_go_into_the_face_and_the_truth_beside_it(
@@ -63,7 +66,13 @@ def _strongest_block(difference: np.ndarray) -> float:
         (["--into", "nowhere.mp4", "--sheet"], 2, "takes no --sheet"),
         (["--into", "nowhere.mp4", "--rate", "0"], 2, "--rate 0"),
         (["--into", "nowhere.mp4", "--seed", "-1"], 2, "--seed -1"),
-        (["--rate", "5"], 2, "takes no --rate"),
+        (["--rate", "-5"], 2, "event_rate"),
+        (["--into", "nowhere.mp4", "--drop", "0.1"], 2, "takes no --drop"),
+        (["--into", "nowhere.mp4", "--one-sided", "2"], 2, "--one-sided 2"),
+        (["--into", "nowhere.mp4", "--min-duration", "0.3"], 2, "--min-duration 0.3"),
+        (["--one-sided", "-1"], 2, "one_sided"),
+        (["--max-duration", "0.01"], 2, "event_durations_s"),
+        (["--drop", "0.9"], 2, "drop_rate"),
     ],
 )
 def test_usage_errors_are_short(
@@ -93,3 +102,26 @@ def test_sheet_beside_the_clip(tmp_path: Path) -> None:
     few = ["--clips", "1", "--seconds", "0.5", "--fps", "25", "--sheet"]
     assert main(["synth", "--out", str(tmp_path), *few]) == 0
     assert {f.suffix for f in tmp_path.iterdir()} == {".mp4", ".json", ".png"}
+
+
+def test_longer_one_sided_events_and_lost_and_repeated_frames_can_be_asked_for(tmp_path: Path) -> None:
+    flags = ["--clips", "1", "--seconds", "6", "--fps", "20", "--face-px", "48", "--rate", "60"]
+    more = ["--min-duration", "0.2", "--max-duration", "0.5", "--one-sided", "1", "--drop", "0.1"]
+    assert main(["synth", "--out", str(tmp_path), *flags, *more, "--repeat", "0.1"]) == 0
+    (file,) = tmp_path.glob("*.json")
+    truth = json.loads(file.read_text())
+    lengths = [(e["offset_ns"] - e["onset_ns"]) / 1e9 for e in truth["events"]]
+    assert lengths
+    assert all(0.199 < length < 0.501 for length in lengths)
+    assert truth["frames"] < 120
+    assert truth["repeated"]
+    sided = [unit for e in truth["events"] for unit in e["action_units"] if unit[0] in "LR"]
+    assert sided
+
+
+def test_events_of_too_few_frames_are_no_truth(tmp_path: Path) -> None:
+    """The header promises 30 frames a second, ten come: what shows in two frames cannot be asked for."""
+    injector = Injector([EventSpec(0.5, 0.15, "others", ("4",)), EventSpec(1.0, 0.4, "others", ("4",))], 0)
+    source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
+    source.seen = [(k * 100_000_000, True) for k in range(20)]
+    assert [e.onset_ns for e in source.truth()] == [1_000_000_000]
