@@ -39,7 +39,8 @@ else:
 SEEDS = {"tune": 880_000_000, "val": 990_000_000}
 """First seed of the clips of each part; the classifier trains on none of them."""
 ASIDE = 7
-"""Every so many-th training person makes tuning clips."""
+"""Every so many-th training person makes tuning clips. The classifier was trained on other clips of most of
+them: 'choose' of ``scripts/make_windows_clips.py`` draws whom it leaves out in another way."""
 STRESS = ("blink", "speech", "head motion", "light", "cut", "gap", "edge")
 """Kinds of clips without any event, full of one thing that must not be flagged."""
 LADDER_S = (0.045, 0.065, 0.095, 0.14, 0.19)
