@@ -79,6 +79,7 @@ def inject_video(options: IntoOptions) -> int:
             rate=options.rate,
             version=options.version,
             one_sided=options.one_sided,
+            own=True,
         )
         try:
             require_writable(options.out)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_mer.app.injection import InjectedSource
+from stream_mer.app.injection import InjectedSource, inject_into
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main
 from stream_mer.synth.inject import Injector
@@ -125,3 +125,25 @@ def test_events_of_too_few_frames_are_no_truth(tmp_path: Path) -> None:
     source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
     source.seen = [(k * 100_000_000, True) for k in range(20)]
     assert [e.onset_ns for e in source.truth()] == [1_000_000_000]
+
+
+def test_two_recordings_share_no_events_and_each_has_its_own_again(videos: Path) -> None:
+    def drawn(name: str, *, own: bool) -> list[tuple[str, float]]:
+        source = inject_into(
+            videos / name,
+            lambda _: None,  # type: ignore[arg-type,return-value]
+            lambda _: (),
+            2,
+            durations_s=(0.04, 0.2),
+            peaks=(0.005, 0.03),
+            rate=60,
+            own=own,
+        )
+        source.source.close()
+        return [(event.label, event.peak) for event in source.injector.events]
+
+    one, two = (drawn(f"grid_{name}.mpg", own=True) for name in ("bbaf2n", "brbk7n"))
+    assert one
+    assert not set(one) & set(two)
+    assert one == drawn("grid_bbaf2n.mpg", own=True)
+    assert drawn("grid_bbaf2n.mpg", own=False) == drawn("grid_brbk7n.mpg", own=False)  # what figures rest on
