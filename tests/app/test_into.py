@@ -147,3 +147,15 @@ def test_two_recordings_share_no_events_and_each_has_its_own_again(videos: Path)
     assert not set(one) & set(two)
     assert one == drawn("grid_bbaf2n.mpg", own=True)
     assert drawn("grid_bbaf2n.mpg", own=False) == drawn("grid_brbk7n.mpg", own=False)  # what figures rest on
+
+
+def test_clips_of_two_seeds_share_nothing(tmp_path: Path) -> None:
+    """Who trains on seed 0 and tests on seed 1 must not meet a clip again."""
+    few = ["--clips", "2", "--seconds", "2", "--fps", "25", "--face-px", "48", "--rate", "120"]
+    truths = []
+    for seed in ("0", "1"):
+        out = tmp_path / seed
+        assert main(["synth", "--out", str(out), "--seed", seed, *few]) == 0
+        truths += [json.loads(f.read_text()) for f in sorted(out.glob("*.json"))]
+    assert len({t["seed"] for t in truths}) == 4
+    assert len({json.dumps(t["distractors"]) + json.dumps(t["events"]) for t in truths}) == 4
