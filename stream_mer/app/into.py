@@ -91,10 +91,7 @@ def inject_video(options: IntoOptions) -> int:
     events = source.truth()
     if not events:
         path.unlink(missing_ok=True)
-        raise SourceError(
-            f"{options.video}: no face was seen long enough for an event of three frames.\n"
-            "Use a longer or faster video, one clear face of 40 px or more, a higher --rate, longer events."
-        )
+        raise _nothing_injected(options, source)
     truth = {
         "clip": path.name,
         "source": options.video.name,
@@ -108,6 +105,18 @@ def inject_video(options: IntoOptions) -> int:
     write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
     print(f"{len(events)} micro-expressions in {len(source.seen)} frames -> {path}")
     return 0
+
+
+def _nothing_injected(options: IntoOptions, source: InjectedSource) -> SourceError:
+    if any(face for _, face in source.seen) and not source.injector.events:
+        return SourceError(
+            f"{options.video}: by chance no event fell into its {len(source.seen)} frames.\n"
+            f"Give another --seed than {options.seed} or a higher --rate than {options.rate:g}."
+        )
+    return SourceError(
+        f"{options.video}: no face was seen long enough for an event of three frames.\n"
+        "Use a longer or faster video, one clear face of 40 px or more, a higher --rate, longer events."
+    )
 
 
 def _copy(source: InjectedSource, path: Path) -> None:

@@ -98,6 +98,14 @@ def test_video_without_face_is_said_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_chance_is_not_blamed_on_the_face(
+    videos: Path, assets_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--out", str(tmp_path), "--assets", str(assets_dir), "--rate", "0.001"]
+    assert main(["synth", "--into", str(videos / "grid_bbaf2n.mpg"), *flags]) == 3
+    assert "by chance no event" in capsys.readouterr().err
+
+
 def test_sheet_beside_the_clip(tmp_path: Path) -> None:
     few = ["--clips", "1", "--seconds", "0.5", "--fps", "25", "--sheet"]
     assert main(["synth", "--out", str(tmp_path), *few]) == 0
