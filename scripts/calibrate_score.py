@@ -46,7 +46,7 @@ from stream_mer.training.spotting_figures import (
 
 NATIVE = "native crop"
 FPS, CLIP_SECONDS = (30.0, 60.0, 120.0, 200.0), 96.0
-"""Clips of people set aside for tuning, so long at each frame rate."""
+"""Clips of people set aside (``core.splits.aside``), so long at each frame rate."""
 FEW_SEEDS = 2
 """Injections per video for the temperature and the other ways, where fewer events suffice."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from window_studio import Studio, h264, open_studio, picture, settings_of
 
+from stream_mer.core.splits import aside
 from stream_mer.synth.clip import render_clip
 from stream_mer.synth.hands import cover, draw_hands
 from stream_mer.synth.mesh import fit_mesh
@@ -65,12 +65,9 @@ def people(folder: Path, part: str) -> list[dict[str, str]]:
 
     training = part in TRAINS
 
-    def aside(row: dict[str, str]) -> bool:
-        return int(hashlib.sha256(row["person"].encode()).hexdigest(), 16) % 100 < 15
-
     wanted = [r for r in rows if (r["split"] == "val") == (part == "val")]
     if part != "val":
-        wanted = [r for r in wanted if aside(r) == (part == "choose")]
+        wanted = [r for r in wanted if aside(r["person"]) == (part == "choose")]
     return [r for r in wanted if training or r["source"] != "sfhq"]
 
 

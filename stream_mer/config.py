@@ -32,7 +32,7 @@ class Settings:
         threshold: probability above which a candidate is an event; None takes the engine's own.
         far: the threshold that gave so many false alarms a minute when it was calibrated; instead of
             ``threshold``.
-        vetoes: what turns candidates down: ``default``, ``all``, ``none`` or reasons with commas between.
+        vetoes: what turns candidates down: ``default``, ``all``, ``none``, reasons, with commas between.
         explain: write the candidates that were turned down, with the reason, to ``rejected.jsonl``.
         device: where networks run.
         backend: which library runs them.

@@ -12,6 +12,7 @@ from stream_mer.app.trial import Trial, count_trials, with_vetoes
 from stream_mer.core.decision import FLOOR
 from stream_mer.core.operating import THRESHOLDS, alarms, bootstrap, recall, threshold_for
 from stream_mer.core.vetoes import DEFAULT, VETOES
+from stream_mer.errors import ConfigError
 from stream_mer.runtime.calibration import OperatingPoint
 from stream_mer.types import ArrayF64
 
@@ -58,16 +59,24 @@ def operating_points(
         videos: trials of real video; the recall said is that of the events in these.
         clips: trials of synthetic clips, whose false alarms and minutes count as well: real video that may
             be tuned on shows three people only, clips show many more and all that must not be flagged.
-        rates: unmatched events a minute.
+        rates: unmatched events a minute; those that even the strictest threshold exceeds are left out.
+
+    Raises:
+        ConfigError: none of the rates can be kept.
     """
     table, real = count_trials([*videos, *clips], THRESHOLDS), count_trials(videos, THRESHOLDS)
     points: list[OperatingPoint] = []
     for rate in sorted(rates):
         threshold = threshold_for(table, rate)
-        if points and threshold >= points[-1].threshold:
+        if alarms(table)[table.at(threshold)] > rate or (points and threshold >= points[-1].threshold):
             continue
         found = float(recall(real)[real.at(threshold)])
         points.append(OperatingPoint(round(threshold, 5), rate, round(found, 4)))
+    if not points:
+        raise ConfigError(
+            f"no threshold keeps the false alarms to {max(rates):g} a minute.\n"
+            "The classifier is not fit to be calibrated, or the rates asked for are too low."
+        )
     return tuple(points)
 
 

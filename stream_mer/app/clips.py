@@ -25,6 +25,9 @@ from stream_mer.synth.sheet import contact_sheet
 from stream_mer.synth.spec import ClipSpec
 from stream_mer.types import ImageU8
 
+CLIPS_A_SEED = 1_000_000
+"""Seeds of clips kept for one ``--seed``: the second clip of seed 0 must not be the first one of seed 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class SynthOptions:
@@ -40,6 +43,11 @@ class SynthOptions:
     assets: Path | None
     sheet: bool = False
     version: Version = "train"
+    rate: float = 12.0
+    durations_s: tuple[float, float] = (0.04, 0.2)
+    one_sided: float = 0.0
+    drop: float = 0.0
+    repeat: float = 0.0
     lowered: bool = False
     """Whether the clips go through the paper's degradation."""
 
@@ -54,6 +62,8 @@ def make_clips(options: SynthOptions) -> int:
     """
     if options.clips < 1:
         raise ConfigError(f"--clips {options.clips} makes nothing.\nGive 1 or more.")
+    if options.clips > CLIPS_A_SEED:
+        raise ConfigError(f"--clips {options.clips} is more than one seed has.\nGive {CLIPS_A_SEED} at most.")
     if options.seed < 0:
         raise ConfigError(f"--seed {options.seed} is negative.\nGive 0 or more.")
     side = round(max(320.0, options.face_px * 2.5) / 16) * 16
@@ -63,6 +73,11 @@ def make_clips(options: SynthOptions) -> int:
         width=side,
         height=side,
         face_px=options.face_px,
+        event_rate=options.rate,
+        event_durations_s=options.durations_s,
+        one_sided=options.one_sided,
+        drop_rate=options.drop,
+        repeat_rate=options.repeat,
         version=options.version,
     )
     require_writable(options.out)
@@ -77,8 +92,9 @@ def make_clips(options: SynthOptions) -> int:
         numbered, "clips", options.clips, console=Console(stderr=True), transient=True
     ):
         path = options.out / f"clip_{number:04d}_{person.name}.mp4"
-        plan, frames = iterate_clip(person.rgb, person.mesh, spec, options.seed + number)
-        low = Lowered.of_clip(options.seed + number, options.version) if options.lowered else None
+        seed = options.seed * CLIPS_A_SEED + number
+        plan, frames = iterate_clip(person.rgb, person.mesh, spec, seed)
+        low = Lowered.of_clip(seed, options.version) if options.lowered else None
         shown = side // SCALE if low else side
         writer = VideoWriter(path, shown, shown, fps_hint=options.fps, threads=0)
         try:
@@ -88,7 +104,7 @@ def make_clips(options: SynthOptions) -> int:
             writer.close()
         _write_truth(path, person.name, plan, low)
         if options.sheet:
-            sheet = contact_sheet(person.rgb, person.mesh, options.seed + number, options.version)
+            sheet = contact_sheet(person.rgb, person.mesh, seed, options.version)
             _write_picture(path.with_suffix(".png"), sheet)
         events += len(plan.events)
     print(f"{options.clips} clips of {len(people)} people, {events} micro-expressions -> {options.out}")

@@ -90,11 +90,11 @@ def threshold_of(settings: Settings, networks: Networks) -> float:
 
 
 def vetoes_of(settings: Settings) -> tuple[str, ...]:
-    """The vetoes that are on: ``default``, ``all``, ``none`` or a list of reasons."""
-    named = {"default": DEFAULT, "all": REASONS, "none": ()}
-    if settings.vetoes in named:
-        return named[settings.vetoes]
-    return tuple(name.strip() for name in settings.vetoes.split(","))
+    """The vetoes that are on: the reasons named, and those that ``default`` and ``all`` stand for."""
+    groups: dict[str, tuple[str, ...]] = {"default": DEFAULT, "all": REASONS, "none": ()}
+    names = [name.strip() for name in settings.vetoes.split(",")]
+    asked = {reason for name in names for reason in groups.get(name, (name,))}
+    return tuple(reason for reason in REASONS if reason in asked)
 
 
 def find_candidates(settings: Settings, source: str) -> CandidateFinder:
@@ -123,7 +123,10 @@ def infer_step(
             super_resolver=engines[0],
             classifier=engines[1],
             temperature=networks.calibration.temperature,
-            windower=Windower(duration_ladder(settings.min_duration_s, settings.max_duration_s)),
+            windower=Windower(
+                duration_ladder(settings.min_duration_s, settings.max_duration_s),
+                longest_ns=settings.max_duration_s * 1e9,
+            ),
             finder=find_candidates(settings, info.name),
             judge=Judge(threshold_of(settings, networks), info.digest, vetoes_of(settings)),
         )
@@ -233,7 +236,7 @@ def observe(fps: float, settings: Settings) -> dict[str, float | str | None]:
     if fps <= 0:
         return {"shortest_event_s": None, "verdict": "too few frames to tell", "look_ahead_s": look_ahead}
     ladder = duration_ladder(settings.min_duration_s, settings.max_duration_s)
-    rungs = observable_rungs(ladder, 1e9 / fps)
+    rungs = observable_rungs(ladder, 1e9 / fps, settings.max_duration_s * 1e9)
     shortest = FRAMES_PER_EVENT / fps
     if not rungs:
         verdict = (

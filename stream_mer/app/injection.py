@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,8 @@ MIN_FACE_SCORE = 0.5
 EVENT_RATE = 20.0
 """Injected events a minute: one every three seconds, far enough apart to be told from one another."""
 FRAMES_SEEN = 3.0
-"""Events shorter than this many frames are not injected: no method could see them at that frame rate."""
+"""Events of fewer frames are not injected, nor true where a header promised too many frames a second: no
+method could see them."""
 
 
 @dataclass(slots=True)
@@ -98,8 +100,8 @@ class InjectedSource:
 
         def visible(span: Interval) -> bool:
             first, last = np.searchsorted(times, span)
-            inside = face[max(0, first - 1) : last + 1]
-            return last < len(times) and len(inside) > FRAMES_SEEN and bool(inside.all())
+            seen = last < len(times) and last - first >= FRAMES_SEEN
+            return seen and bool(face[max(0, first - 1) : last + 1].all())
 
         return tuple(e for e in self.injector.events if visible((e.onset_ns, e.offset_ns)))
 
@@ -114,6 +116,7 @@ def inject_into(
     peaks: tuple[float, float],
     rate: float = EVENT_RATE,
     version: Version = "test",
+    one_sided: float = 0.0,
 ) -> InjectedSource:
     """Open a recording with events drawn at random into it.
 
@@ -121,17 +124,19 @@ def inject_into(
         video: the recording.
         detector: builds the detector for its size.
         run: the landmark network's run function.
-        seed: the same seed injects the same.
+        seed: the same seed injects the same into the same content, and into any other something else.
         durations_s: shortest and longest event; the shortest is raised to what the frame rate shows.
         peaks: smallest and largest peak displacement, face widths.
         rate: events a minute.
         version: family of warps and pulses; 'test' differs from what trains.
+        one_sided: share of the events on one side only, where their units can.
 
     Raises:
         SourceError: the recording cannot be read.
     """
     source = PyAvSource(video)
     info = source.info
+    seed = int(hashlib.sha256(f"{seed}:{info.digest}".encode()).hexdigest()[:12], 16)
     fps = info.fps_nominal or 25.0
     low = min(max(durations_s[0], FRAMES_SEEN / fps), durations_s[1])
     events = draw_injections(
@@ -141,5 +146,6 @@ def inject_into(
         durations_s=(low, durations_s[1]),
         peaks=peaks,
         version=version,
+        one_sided=one_sided,
     )
     return InjectedSource(source, MeshFollower(detector(info), run), Injector(events, seed, version))

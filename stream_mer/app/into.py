@@ -36,13 +36,14 @@ class IntoOptions:
     durations_s: tuple[float, float]
     assets: Path | None
     version: Version = "test"
+    one_sided: float = 0.0
 
 
 def inject_video(options: IntoOptions) -> int:
     """Write ``<stem>_injected.mp4`` and ``.json`` into ``options.out``.
 
     The truth lists under ``events`` what was wholly visible, and under ``partly_visible`` what began or
-    ended while no face was seen.
+    ended while no face was seen or shows in fewer than three frames.
 
     Raises:
         ConfigError: a number out of range.
@@ -53,6 +54,14 @@ def inject_video(options: IntoOptions) -> int:
         raise ConfigError(f"--seed {options.seed} is negative.\nGive 0 or more.")
     if not 0 < options.rate <= 120:
         raise ConfigError(f"--rate {options.rate:g} events a minute: more than 0 and at most 120 fit.")
+    if not 0 <= options.one_sided <= 1:
+        raise ConfigError(f"--one-sided {options.one_sided:g} is no share.\nGive 0 to 1.")
+    if not 0.02 <= options.durations_s[0] <= options.durations_s[1] <= 1:
+        low, high = options.durations_s
+        raise ConfigError(
+            f"--min-duration {low:g} and --max-duration {high:g} do not fit.\n"
+            "They must rise within 0.02 to 1 s."
+        )
     path = options.out / f"{options.video.stem}_injected.mp4"
     if path.resolve() == options.video.resolve():
         raise ConfigError(f"--out would overwrite {options.video}.\nChoose another folder.")
@@ -69,6 +78,7 @@ def inject_video(options: IntoOptions) -> int:
             peaks=PEAKS,
             rate=options.rate,
             version=options.version,
+            one_sided=options.one_sided,
         )
         try:
             require_writable(options.out)
@@ -80,10 +90,7 @@ def inject_video(options: IntoOptions) -> int:
     events = source.truth()
     if not events:
         path.unlink(missing_ok=True)
-        raise SourceError(
-            f"{options.video}: no face was seen long enough for an event, so nothing was injected.\n"
-            "Use a longer video, one clear face of 40 px or more, or a higher --rate."
-        )
+        raise _nothing_injected(options, source)
     truth = {
         "clip": path.name,
         "source": options.video.name,
@@ -97,6 +104,18 @@ def inject_video(options: IntoOptions) -> int:
     write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
     print(f"{len(events)} micro-expressions in {len(source.seen)} frames -> {path}")
     return 0
+
+
+def _nothing_injected(options: IntoOptions, source: InjectedSource) -> SourceError:
+    if any(face for _, face in source.seen) and not source.injector.events:
+        return SourceError(
+            f"{options.video}: by chance no event fell into its {len(source.seen)} frames.\n"
+            f"Give another --seed than {options.seed} or a higher --rate than {options.rate:g}."
+        )
+    return SourceError(
+        f"{options.video}: no face was seen long enough for an event of three frames.\n"
+        "Use a longer or faster video, one clear face of 40 px or more, a higher --rate, longer events."
+    )
 
 
 def _copy(source: InjectedSource, path: Path) -> None:

@@ -22,6 +22,7 @@ from stream_mer.app.rendered import FACE_PX, PEAKS, ClipSource, trial_spec
 from stream_mer.app.watched import Watched, load_watched, save_watched, watch
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.config import Settings
+from stream_mer.core.splits import aside
 from stream_mer.errors import ConfigError, SourceError
 from stream_mer.protocols import Source
 from stream_mer.runtime.assets import AssetStore
@@ -38,8 +39,6 @@ else:
 
 SEEDS = {"tune": 880_000_000, "val": 990_000_000}
 """First seed of the clips of each part; the classifier trains on none of them."""
-ASIDE = 7
-"""Every so many-th training person makes tuning clips."""
 STRESS = ("blink", "speech", "head motion", "light", "cut", "gap", "edge")
 """Kinds of clips without any event, full of one thing that must not be flagged."""
 LADDER_S = (0.045, 0.065, 0.095, 0.14, 0.19)
@@ -94,7 +93,7 @@ class Material:
         for person, names in people.items():
             for name in names:
                 for seed in seeds:
-                    file = f"video-{Path(name).stem}-{seed}-{self._band}"
+                    file = f"film-{Path(name).stem}-{seed}-{self._band}"
                     yield self._kept(file, partial(self._video, name, seed), name, person)
 
     def clips(
@@ -202,7 +201,7 @@ class Material:
                 raise SourceError(f"no portraits at {index}: {error.strerror or error}") from error
             split = "val" if part == "val" else "train"
             persons = sorted({r["person"] for r in rows if r["split"] == split})
-            chosen = set(persons if part == "val" else persons[::ASIDE])
+            chosen = {person for person in persons if part == "val" or aside(person)}
             files = [r["path"] for r in rows if r["person"] in chosen and r["split"] == split]
             self.report(f"fitting {len(files)} portraits of {len(chosen)} people")
             found = (

@@ -29,7 +29,24 @@ def add(verbs: Verbs) -> None:
         choices=("paper",),
         help="frames through the paper's degradation: area x4, Gaussian 3x3, on random clips a median",
     )
-    synth.add_argument("--rate", type=float, help="events a minute with --into; default 20")
+    synth.add_argument("--rate", type=float, help="events a minute; default 12, with --into 20")
+    synth.add_argument(
+        "--min-duration", type=float, default=0.04, metavar="S", help="shortest event, s; default 0.04"
+    )
+    synth.add_argument(
+        "--max-duration", type=float, default=0.2, metavar="S", help="longest event, s; default 0.2"
+    )
+    synth.add_argument(
+        "--one-sided",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share 0..1 of the events on one side of the face only, where they can be; default 0",
+    )
+    synth.add_argument("--drop", type=float, metavar="SHARE", help="share of the frames lost; default 0")
+    synth.add_argument(
+        "--repeat", type=float, metavar="SHARE", help="share of the frames repeated; default 0"
+    )
     synth.add_argument("--seed", type=int, default=0)
     synth.add_argument(
         "--version",
@@ -47,13 +64,22 @@ def _synth(args: argparse.Namespace) -> int:
     from stream_mer.synth.pulse import Version
 
     if args.into is not None:
-        _without(args, "--into", ("portraits", "clips", "seconds", "fps", "face_px", "sheet", "degrade"))
+        alone = ("portraits", "clips", "seconds", "fps", "face_px", "sheet", "drop", "repeat", "degrade")
+        _without(args, "--into", alone)
         rate = 20.0 if args.rate is None else args.rate
         version: Version = args.version or "test"
         return inject_video(
-            IntoOptions(args.into, args.out, args.seed, rate, (0.04, 0.2), args.assets, version)
+            IntoOptions(
+                args.into,
+                args.out,
+                args.seed,
+                rate,
+                (args.min_duration, args.max_duration),
+                args.assets,
+                version,
+                args.one_sided,
+            )
         )
-    _without(args, "synth without --into", ("rate",))
     return make_clips(
         SynthOptions(
             args.out,
@@ -66,6 +92,11 @@ def _synth(args: argparse.Namespace) -> int:
             args.assets,
             args.sheet,
             args.version or "train",
+            12.0 if args.rate is None else args.rate,
+            (args.min_duration, args.max_duration),
+            args.one_sided,
+            args.drop or 0.0,
+            args.repeat or 0.0,
             args.degrade == "paper",
         )
     )

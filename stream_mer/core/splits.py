@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,15 @@ import numpy as np
 
 PAPER_SHARES = (0.7, 0.2, 0.1)
 """Training, test, validation. Source: JMTR 10(1), 2025."""
+ASIDE_PERCENT = 15
+
+
+def aside(person: str) -> bool:
+    """Whether a training person is one of the 15 % that no classifier learns from: choices are made on them.
+
+    A digest of the name, so that whoever asks, and whenever, gets the same answer.
+    """
+    return int(hashlib.sha256(person.encode()).hexdigest(), 16) % 100 < ASIDE_PERCENT
 
 
 @dataclass(frozen=True, slots=True)

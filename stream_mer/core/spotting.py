@@ -34,8 +34,9 @@ class SpotterSettings:
     """When a score becomes a candidate.
 
     ``floor`` is the probability below which nothing is looked at. ``hold_ns`` is how long after a score's
-    offset it is decided; a stronger one that overlaps it and comes later is lost to it. ``margin_ns`` is how
-    near a stronger score may come: its event must not lie in the pictures that show this one's rest.
+    offset it is decided: a stronger one near it then takes its place, one that comes later is lost to it.
+    ``margin_ns`` is how near a stronger score may come: its event must not lie in the pictures that show
+    this one's rest.
     """
 
     floor: float
@@ -102,6 +103,8 @@ class Spotter:
                 if self._rearmed(lane, winner):
                     events.append(self._event(winner, taken))
                     lane.winners.append(winner)
+            if before_ns is not None:  # waiting for what becomes of the stronger one would report it late
+                lane.pending = [s for s in lane.pending if _offset(s) > before_ns]
         return sorted(events, key=lambda event: (event.onset_ns, event.track_id))
 
     def _rearmed(self, lane: _Lane, score: Score) -> bool:

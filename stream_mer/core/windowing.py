@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import ceil, log, sqrt
+from math import ceil, inf, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ LADDER_RATIO = 1.6
 """Widest allowed step of the duration ladder: any event then has IoU >= 1/sqrt(1.6) = 0.79 with a rung."""
 FRAMES_PER_EVENT = 3
 """Fewest frames that tell an event from a one-frame glitch, so fps >= 3 / duration."""
+NEARLY = 1.04
+"""A camera that says 15 fps may give 14.5: three of its frames last this much longer than they should."""
 GAP_FACTOR = 1.75
 """A distance between frames above this multiple of the usual one is a gap; one lost frame makes 2.0."""
 NUDGED_NS = 2_000_000
@@ -46,13 +48,15 @@ def duration_ladder(min_s: float, max_s: float) -> tuple[int, ...]:
     return tuple(round(1e9 * min_s * ratio ** (k + 0.5)) for k in range(rungs))
 
 
-def observable_rungs(ladder: tuple[int, ...], usual_ns: float) -> tuple[int, ...]:
+def observable_rungs(ladder: tuple[int, ...], usual_ns: float, longest_ns: float = inf) -> tuple[int, ...]:
     """The hypothesised lengths that a source can show whose frames lie ``usual_ns`` apart.
 
     A rung also stands for events up to half a step longer, and is tried if the longest of them shows in
-    three frames: 0.2 s at 15 fps, for which the rung is 0.164 s.
+    three frames: 0.2 s at 15 fps, for which the rung is 0.164 s. ``longest_ns`` is the longest event looked
+    for: none is, where three frames last longer.
     """
-    return tuple(d for d in ladder if sqrt(LADDER_RATIO) * d >= FRAMES_PER_EVENT * usual_ns)
+    three = FRAMES_PER_EVENT * usual_ns
+    return tuple(d for d in ladder if min(sqrt(LADDER_RATIO) * d, NEARLY * longest_ns) >= three)
 
 
 def usual_distance_ns(distances_ns: Iterable[int]) -> float:
@@ -143,10 +147,12 @@ class Windower:
     Args:
         durations_ns: lengths to hypothesise (``duration_ladder``).
         reference_ns: reach of the neutral pictures; the look-ahead after an event's offset.
+        longest_ns: longest event looked for.
     """
 
     durations_ns: tuple[int, ...]
     reference_ns: int = REFERENCE_NS
+    longest_ns: float = inf
     _lanes: dict[int, _Lane] = field(default_factory=dict)
 
     def push(self, crops: Iterable[FaceCrop]) -> list[Window]:
@@ -177,7 +183,7 @@ class Windower:
         pts = np.fromiter((c.pts_ns for c in lane.crops), np.int64, len(lane.crops))
         usual = usual_distance_ns(lane.distances)
         now = int(pts[-1])
-        for duration in observable_rungs(self.durations_ns, usual) if usual else ():
+        for duration in observable_rungs(self.durations_ns, usual, self.longest_ns) if usual else ():
             reach = duration // 2 + self.reference_ns
             stride = max(duration // 4, 1)
             start = lane.next_centre.get(duration, 0)

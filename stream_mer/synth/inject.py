@@ -16,8 +16,8 @@ from stream_mer.synth.dense import resample_sharp
 from stream_mer.synth.fields import draw_style
 from stream_mer.synth.plan import stream
 from stream_mer.synth.pulse import Pulse, Version, draw_pulse
-from stream_mer.synth.schedule import draw_events
-from stream_mer.synth.spec import ClipSpec, DistractorSpec, EventSpec, TrueEvent
+from stream_mer.synth.schedule import scattered_events
+from stream_mer.synth.spec import EventSpec, TrueEvent
 from stream_mer.types import ArrayF32, ArrayF64, ImageU8
 
 REST_SHIFT = (0.29, 0.23)
@@ -78,6 +78,8 @@ class Injector:
             return rgb.copy()
         local = self._rest(basis)
         for pulse, event in zip(self._pulses, self.events, strict=True):
+            if not event.onset_ns <= pts_ns < event.offset_ns:
+                continue
             size = pulse.at(pts_ns) * event.peak * basis.axes.width
             if size > 0:
                 local += np.float32(size) * basis.movement(event.action_units, self._person)
@@ -105,18 +107,26 @@ def draw_injections(
     peaks: tuple[float, float] = (0.0015, 0.03),
     avoid_s: Sequence[tuple[float, float]] = (),
     version: Version = "train",
+    one_sided: float = 0.0,
 ) -> tuple[EventSpec, ...]:
     """Random events for a video of ``duration_s``, about ``rate`` a minute.
 
     Args:
         seed: non-negative.
-        duration_s: length of the video, s.
+        duration_s: length of the video, s; as long as it likes.
         rate: events a minute.
         durations_s: shortest and longest event, s (log-uniform).
         peaks: smallest and largest displacement, face widths (log-uniform).
         avoid_s: stretches to keep clear of, e.g. without a face, or blinks: (start, end) in s.
         version: as for clips.
+        one_sided: share 0..1 of the events on one side only, where their units can.
     """
-    spec = ClipSpec(duration_s=duration_s, event_rate=rate, event_durations_s=durations_s, event_peaks=peaks)
-    walls = tuple(DistractorSpec("swallow", max(0.0, a), max(1e-3, b - a), 0.01) for a, b in avoid_s)
-    return draw_events(stream(seed, 12, version), spec, walls)
+    return scattered_events(
+        stream(seed, 12, version),
+        duration_s,
+        rate,
+        durations_s=durations_s,
+        peaks=peaks,
+        busy_s=[(max(0.0, a), b) for a, b in avoid_s],
+        one_sided=one_sided,
+    )

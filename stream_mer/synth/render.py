@@ -19,6 +19,8 @@ from stream_mer.types import ArrayF32, ArrayF64, ImageU8, Similarity, require_pi
 
 OVERSAMPLING = 2.0
 """Texture px per frame px, so that linear sampling of a blurred texture loses nothing."""
+LARGEST_PX = 2048
+"""Longer side of the texture at most, margin left out: a big face of a small portrait would take minutes."""
 MARGIN = 0.25
 """Margin of texture and node grid around the portrait, share of its longer side."""
 _NOISE_ROOM = 64
@@ -69,8 +71,9 @@ class Renderer:
         self.basis = WarpBasis(mesh, np.array([-pad, -pad]), np.array([width + pad, height + pad]))
         axes = self.basis.axes
         self.scale = spec.face_px / axes.width
-        softness = OVERSAMPLING * float(rng.uniform(0.4, 0.6))
-        self.texture = FaceTexture(portrait, mesh, self.scale * OVERSAMPLING, softness, MARGIN)
+        fine = min(self.scale * OVERSAMPLING, LARGEST_PX / max(height, width))  # texture px a portrait px
+        softness = fine / self.scale * float(rng.uniform(0.4, 0.6))
+        self.texture = FaceTexture(portrait, mesh, fine, softness, MARGIN)
         self.grids = [self.basis.movement(m.units, m.style) for m in plan.movements]
         self.place = self._placement(rng)
         self.window = self._window(height, width)

@@ -6,10 +6,13 @@ it, so drawn events keep clear of those; gaze shifts, light and head motion may 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from stream_mer.synth.action_units import CLASS_ACTION_UNITS
+from stream_mer.synth.action_units import CLASS_ACTION_UNITS, UNILATERAL
 from stream_mer.synth.spec import ClipSpec, DistractorSpec, EventSpec
+from stream_mer.types import LABELS
 
 BLOCKING = ("blink", "speech", "swallow", "macro")
 """Distractors that no drawn event may touch."""
@@ -66,15 +69,53 @@ def draw_events(
     if spec.events is not None:
         return tuple(sorted(spec.events, key=lambda e: e.onset_s))
     busy = [(d.onset_s, d.onset_s + d.duration_s) for d in distractors if d.kind in BLOCKING]
+    return scattered_events(
+        rng,
+        spec.duration_s,
+        spec.event_rate,
+        durations_s=spec.event_durations_s,
+        peaks=spec.event_peaks,
+        labels=spec.labels,
+        busy_s=busy,
+        one_sided=spec.one_sided,
+    )
+
+
+def scattered_events(
+    rng: np.random.Generator,
+    duration_s: float,
+    rate: float,
+    *,
+    durations_s: tuple[float, float],
+    peaks: tuple[float, float],
+    labels: Sequence[str] = LABELS,
+    busy_s: Sequence[tuple[float, float]] = (),
+    one_sided: float = 0.0,
+) -> tuple[EventSpec, ...]:
+    """Random events in time order, anywhere in ``duration_s`` of however long a video.
+
+    Args:
+        rng: source of randomness.
+        duration_s: length of the video, s; one too short for an event gets none.
+        rate: events a minute.
+        durations_s: shortest and longest event, s (log-uniform).
+        peaks: smallest and largest displacement, face widths (log-uniform).
+        labels: classes drawn from.
+        busy_s: stretches to keep clear of, (start, end) in s.
+        one_sided: share 0..1 of the events that happen on one side only, where all their units can.
+    """
     events = []
-    for onset, length in _places(rng, spec.duration_s, spec.event_rate, spec.event_durations_s, busy):
-        label = str(rng.choice(spec.labels))
+    for onset, length in _places(rng, duration_s, rate, durations_s, list(busy_s)):
+        label = str(rng.choice(labels))
         sets = CLASS_ACTION_UNITS[label]
         units = sets[int(rng.integers(len(sets)))]
-        low, high = np.log(spec.event_peaks[0]), np.log(spec.event_peaks[1])
+        low, high = np.log(peaks[0]), np.log(peaks[1])
         peak = float(np.exp(rng.uniform(low, high)))
         if units == ("7",):
             peak = min(peak, LID_PEAK)
+        if one_sided > 0 and set(units) <= set(UNILATERAL) and rng.random() < one_sided:
+            side = str(rng.choice(("L", "R")))
+            units = tuple(side + unit for unit in units)
         events.append(EventSpec(onset, length, label, units, peak))
     return tuple(sorted(events, key=lambda e: e.onset_s))
 

@@ -85,7 +85,8 @@ class ClipSpec:
     """A synthetic clip. Lengths in s, rates per minute, face sizes in px of the frame.
 
     ``events`` and ``distractors``: exact lists, or None to draw them at ``event_rate`` and ``rates``.
-    ``event_durations_s``, ``event_peaks`` (face widths, log-uniform) and ``labels`` steer the draw.
+    ``event_durations_s``, ``event_peaks`` (face widths, log-uniform) and ``labels`` steer the draw;
+    ``one_sided`` is the share 0..1 of drawn events on one side only, where all their units can be.
     ``face_px`` is the width of the face as ``FaceTrack.face_px`` has it (2.3 eye distances).
     ``head_speed`` is in eye distances a second. ``shot_noise`` is the variance per grey level,
     ``read_noise`` the deviation at black in grey levels. ``flicker`` and ``gain_drift`` are shares of
@@ -102,6 +103,7 @@ class ClipSpec:
     event_durations_s: tuple[float, float] = (0.04, 0.2)
     event_peaks: tuple[float, float] = (0.0015, 0.03)
     labels: tuple[str, ...] = LABELS
+    one_sided: float = 0.0
     distractors: tuple[DistractorSpec, ...] | None = None
     rates: DistractorRates = field(default_factory=DistractorRates)
     head_speed: float = 0.18
@@ -124,6 +126,7 @@ class ClipSpec:
             _between(name, getattr(self, name), 0.0, 0.5)
         for name in ("event_rate", "shot_noise", "read_noise", "flicker", "gain_drift"):
             _between(name, getattr(self, name), 0.0, 1000.0)
+        _between("one_sided", self.one_sided, 0.0, 1.0)
         low, high = self.event_durations_s
         if not 0.02 <= low <= high <= 1.0:
             raise ConfigError(f"event_durations_s must rise within 0.02..1 s, got {low, high}")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from stream_mer.app.compose import vetoes_of
 from stream_mer.config import Settings
+from stream_mer.core.vetoes import DEFAULT
 from stream_mer.errors import ConfigError
+from stream_mer.types import REASONS
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,19 @@ def test_the_description_is_plain_and_has_no_paths() -> None:
     described = Settings(assets=Path("/secret")).describe()
     assert "/secret" not in json.dumps(described)
     assert described["min_duration_s"] == 0.04
+
+
+@pytest.mark.parametrize(
+    ("words", "active"),
+    [
+        ("default", set(DEFAULT)),
+        ("all", set(REASONS)),
+        ("none", set()),
+        ("blink, cut", {"blink", "cut"}),
+        ("default,blink", {*DEFAULT, "blink"}),
+        ("none,blink", {"blink"}),
+        ("blink,all", set(REASONS)),
+    ],
+)
+def test_vetoes_that_are_listed_together_are_all_on(words: str, active: set[str]) -> None:
+    assert set(vetoes_of(Settings(vetoes=words))) == active

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream_mer.app.injection import InjectedSource, inject_into
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main
 from stream_mer.core.degradation import paper_frame
+from stream_mer.synth.inject import Injector
+from stream_mer.synth.spec import EventSpec
 
 
 def test_events_go_into_the_face_and_the_truth_beside_it(
@@ -64,7 +67,13 @@ def _strongest_block(difference: np.ndarray) -> float:
         (["--into", "nowhere.mp4", "--sheet"], 2, "takes no --sheet"),
         (["--into", "nowhere.mp4", "--rate", "0"], 2, "--rate 0"),
         (["--into", "nowhere.mp4", "--seed", "-1"], 2, "--seed -1"),
-        (["--rate", "5"], 2, "takes no --rate"),
+        (["--rate", "-5"], 2, "event_rate"),
+        (["--into", "nowhere.mp4", "--drop", "0.1"], 2, "takes no --drop"),
+        (["--into", "nowhere.mp4", "--one-sided", "2"], 2, "--one-sided 2"),
+        (["--into", "nowhere.mp4", "--min-duration", "0.3"], 2, "--min-duration 0.3"),
+        (["--one-sided", "-1"], 2, "one_sided"),
+        (["--max-duration", "0.01"], 2, "event_durations_s"),
+        (["--drop", "0.9"], 2, "drop_rate"),
     ],
 )
 def test_usage_errors_are_short(
@@ -88,6 +97,14 @@ def test_video_without_face_is_said_and_leaves_nothing(
     assert main(["synth", "--into", video, "--out", str(tmp_path), "--assets", str(assets_dir)]) == 3
     assert "no face was seen long enough" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_chance_is_not_blamed_on_the_face(
+    videos: Path, assets_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--out", str(tmp_path), "--assets", str(assets_dir), "--rate", "0.001"]
+    assert main(["synth", "--into", str(videos / "grid_bbaf2n.mpg"), *flags]) == 3
+    assert "by chance no event" in capsys.readouterr().err
 
 
 def test_sheet_beside_the_clip(tmp_path: Path) -> None:
@@ -116,3 +133,58 @@ def test_degraded_clips_are_the_papers_of_the_same_clips(tmp_path: Path) -> None
             assert min(apart, key=lambda m: apart[m]) == names[-1].endswith("median")
             assert min(apart.values()) < 4  # both went through a codec
     assert set(names) == {"area, gaussian", "area, gaussian, median"}
+
+
+def test_longer_one_sided_events_and_lost_and_repeated_frames_can_be_asked_for(tmp_path: Path) -> None:
+    flags = ["--clips", "1", "--seconds", "6", "--fps", "20", "--face-px", "48", "--rate", "60"]
+    more = ["--min-duration", "0.2", "--max-duration", "0.5", "--one-sided", "1", "--drop", "0.1"]
+    assert main(["synth", "--out", str(tmp_path), *flags, *more, "--repeat", "0.1"]) == 0
+    (file,) = tmp_path.glob("*.json")
+    truth = json.loads(file.read_text())
+    lengths = [(e["offset_ns"] - e["onset_ns"]) / 1e9 for e in truth["events"]]
+    assert lengths
+    assert all(0.199 < length < 0.501 for length in lengths)
+    assert truth["frames"] < 120
+    assert truth["repeated"]
+    sided = [unit for e in truth["events"] for unit in e["action_units"] if unit[0] in "LR"]
+    assert sided
+
+
+def test_events_of_too_few_frames_are_no_truth(tmp_path: Path) -> None:
+    """The header promises 30 frames a second, ten come: what shows in two frames cannot be asked for."""
+    injector = Injector([EventSpec(0.5, 0.15, "others", ("4",)), EventSpec(1.0, 0.4, "others", ("4",))], 0)
+    source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
+    source.seen = [(k * 100_000_000, True) for k in range(20)]
+    assert [e.onset_ns for e in source.truth()] == [1_000_000_000]
+
+
+def test_two_recordings_share_no_events_and_each_has_its_own_again(videos: Path) -> None:
+    def drawn(name: str) -> list[tuple[str, float]]:
+        source = inject_into(
+            videos / name,
+            lambda _: None,  # type: ignore[arg-type,return-value]
+            lambda _: (),
+            2,
+            durations_s=(0.04, 0.2),
+            peaks=(0.005, 0.03),
+            rate=60,
+        )
+        source.source.close()
+        return [(event.label, event.peak) for event in source.injector.events]
+
+    one, two = (drawn(f"grid_{name}.mpg") for name in ("bbaf2n", "brbk7n"))
+    assert one
+    assert not set(one) & set(two)
+    assert one == drawn("grid_bbaf2n.mpg")
+
+
+def test_clips_of_two_seeds_share_nothing(tmp_path: Path) -> None:
+    """Who trains on seed 0 and tests on seed 1 must not meet a clip again."""
+    few = ["--clips", "2", "--seconds", "2", "--fps", "25", "--face-px", "48", "--rate", "120"]
+    truths = []
+    for seed in ("0", "1"):
+        out = tmp_path / seed
+        assert main(["synth", "--out", str(out), "--seed", seed, *few]) == 0
+        truths += [json.loads(f.read_text()) for f in sorted(out.glob("*.json"))]
+    assert len({t["seed"] for t in truths}) == 4
+    assert len({json.dumps(t["distractors"]) + json.dumps(t["events"]) for t in truths}) == 4

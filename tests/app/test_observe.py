@@ -28,11 +28,20 @@ def test_three_frames_make_an_event(fps: float, words: str) -> None:
     assert words in str(observe(fps, Settings())["verdict"])
 
 
+@pytest.mark.parametrize(("length", "fps"), [(0.2, 12), (0.2, 14), (0.1, 25), (0.04, 60)])
+def test_a_band_of_one_length_is_not_looked_for_where_three_frames_last_longer(
+    length: float, fps: float
+) -> None:
+    only = Settings(min_duration_s=length, max_duration_s=length)
+    assert "nothing was classified" in str(observe(fps, only)["verdict"])
+    assert observe(3 / length, only)["verdict"] == "ok"
+
+
 @given(st.floats(1, 300), st.floats(0.03, 0.5), st.floats(1, 8))
 def test_what_is_said_is_what_is_done(fps: float, low: float, ratio: float) -> None:
     high = min(1.0, low * ratio)
     said = str(observe(fps, Settings(min_duration_s=low, max_duration_s=high))["verdict"])
-    tried = observable_rungs(duration_ladder(low, high), 1e9 / fps)
+    tried = observable_rungs(duration_ladder(low, high), 1e9 / fps, 1e9 * high)
     assert ("nothing was classified" in said) == (not tried)
     if high * fps >= 3.001:
         assert tried, "an event of the longest length has three frames"

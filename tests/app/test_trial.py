@@ -158,6 +158,15 @@ def test_false_alarms_in_clips_count_but_recall_is_that_of_the_videos() -> None:
     assert (alone.recall, both.recall) == (1.0, 0.5)
 
 
+def test_a_rate_that_no_threshold_keeps_is_not_promised() -> None:
+    """A false alarm of probability 1 stays whatever the threshold: 2 a minute here, not 0.5."""
+    sure = trial([candidate(1000, 1.0), candidate(5000, 0.6)], [])
+    (point,) = operating_points([sure], rates=(0.5, 2.0))
+    assert point.far_per_minute == 2.0
+    with pytest.raises(ConfigError, match=r"no threshold keeps the false alarms to 0\.5 a minute"):
+        operating_points([sure], rates=(0.5,))
+
+
 def test_operating_points_fall_in_threshold_and_can_be_read_back(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     trials = [

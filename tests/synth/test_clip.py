@@ -16,7 +16,7 @@ from stream_mer.synth.clip import Clip, iterate_clip, render_clip, truth_of
 from stream_mer.synth.demo import DEMO_SPEC, demo_clip, demo_portrait
 from stream_mer.synth.landmarks import NOSE_TIP, eye_centres, pose_keypoints
 from stream_mer.synth.plan import plan_clip
-from stream_mer.synth.render import Renderer
+from stream_mer.synth.render import LARGEST_PX, MARGIN, Renderer
 from stream_mer.synth.schedule import BLOCKING
 from stream_mer.synth.spec import NO_DISTRACTORS, ClipSpec, DistractorRates, DistractorSpec, EventSpec
 from stream_mer.types import LABELS, ImageU8
@@ -303,3 +303,13 @@ def test_portrait_and_mesh_are_checked() -> None:
     with pytest.raises(ValueError, match="uint8"):
         render_clip(PORTRAIT.astype(np.float32), MESH, QUIET, 0)  # type: ignore[arg-type]
     assert plan_clip(dataclasses.replace(QUIET, distractors=None, rates=NO_DISTRACTORS), 0).distractors == ()
+
+
+def test_a_very_large_face_takes_no_larger_texture_than_it_needs() -> None:
+    """900 px of a portrait with a face of 98 px: the texture once had 7,000 px a side, which took minutes."""
+    spec = dataclasses.replace(QUIET, width=1600, height=1600, face_px=900.0, duration_s=0.1, fps=10)
+    renderer = Renderer(PORTRAIT, MESH, plan_clip(spec, 0))
+    assert max(renderer.texture.pixels.shape[:2]) <= LARGEST_PX * (1 + 2 * MARGIN) + 2
+    frame = renderer.frame(0)
+    eyes = frame.mesh[[33, 133]].mean(0) - frame.mesh[[263, 362]].mean(0)
+    assert 2.3 * float(np.hypot(*eyes)) == pytest.approx(900, rel=0.02)

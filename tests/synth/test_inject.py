@@ -74,3 +74,20 @@ def test_drawn_injections_keep_clear_of_what_must_be_avoided() -> None:
     for event in events:
         assert all(event.onset_s + event.duration_s < a or event.onset_s > b for a, b in avoid)
     assert events == draw_injections(4, 60.0, 20.0, avoid_s=avoid)
+
+
+@pytest.mark.parametrize("hours", [2.5, 1e-5])
+def test_a_video_of_any_length_can_be_injected_into(hours: float) -> None:
+    """A morning of film gets its events over all of it, a single frame none; neither is an error."""
+    events = draw_injections(4, 3600 * hours, 1.0)
+    assert abs(len(events) - 60 * hours) < 40
+    assert hours < 1 or events[-1].onset_s > 3600 * (hours - 0.3)
+
+
+def test_events_can_be_one_sided_and_stay_the_same_otherwise() -> None:
+    both, one = (draw_injections(5, 300.0, 20.0, one_sided=share) for share in (0.0, 1.0))
+    assert not any(unit in ("L4", "R4", "L14", "R15") for e in both for unit in e.action_units)
+    units = {unit for e in one for unit in e.action_units}
+    assert {"L4", "R4", "L14", "R14", "L15", "R15"} <= units
+    assert "4" not in {e.action_units[0] for e in one if len(e.action_units) == 1}
+    assert ("4", "7") in {e.action_units for e in one}
