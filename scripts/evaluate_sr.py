@@ -19,7 +19,7 @@ from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
 from stream_mer.runtime.openvino import OpenVinoEngine
 from stream_mer.runtime.schema import Manifest
 from stream_mer.training.sr_bound import least_floor
-from stream_mer.training.sr_data import Pack, build_pack, load_pack
+from stream_mer.training.sr_data import Pack, build_pack, held_out, load_pack
 from stream_mer.training.sr_evaluate import (
     BASELINES,
     Upscaler,
@@ -34,6 +34,7 @@ from stream_mer.training.sr_figures import figures, motion_faults
 from stream_mer.training.sr_motion import NOISE_LEVELS, measure_motion, motion_table
 
 BACKENDS = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine}
+HELD_OUT = "held out"
 Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -50,21 +51,34 @@ def add(kinds: Kinds) -> None:
     sr.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
     sr.add_argument("--write-metrics", action="store_true", help="put the figures into the manifests")
     sr.add_argument(
+        "--held-out",
+        action="store_true",
+        help="on the training people kept for choosing, not on those of validation",
+    )
+    sr.add_argument(
         "--gate",
         action="store_true",
         help="fail and write no metrics if an engine bends or damps small motions",
     )
 
 
-def validation_pack(faces: Path, folder: Path, assets: Path | None) -> Pack:
-    """The validation people's canonical crops, cut by the product's own crop function."""
+def canonical_crops(split: str, faces: Path, folder: Path, assets: Path | None) -> Pack:
+    """The people of a split (``val`` or ``train``), cut by the product's own crop function."""
     if (folder / "portraits.csv").exists():
-        return load_pack(folder, "val")
+        return load_pack(folder, split)
     detector = MediaPipeDetector(AssetStore(assets).path("face_detection_short_range.tflite"))
     try:
-        return build_pack(faces, "val", folder, detector)
+        return build_pack(faces, split, folder, detector)
     finally:
         detector.close()
+
+
+def kept_for_choosing(pack: Pack) -> Pack:
+    """Of the training people those that no network was trained on, each portrait once, as one set."""
+    kept = pack.select(lambda p: held_out(p.person) and p.source != "sfhq")
+    first = {p.path: i for i, p in reversed(list(enumerate(kept.portraits)))}
+    places = sorted(first.values())
+    return Pack(kept.pictures[places], tuple(replace(kept.portraits[i], source=HELD_OUT) for i in places))
 
 
 def upscaler(manifest: Manifest, args: argparse.Namespace) -> Upscaler:
@@ -81,6 +95,8 @@ def evaluate(args: argparse.Namespace) -> None:
         EngineError: an engine is not trained, is of another task, or does not pass ``--gate``.
         OutputError: the report cannot be written.
     """
+    if args.held_out and args.write_metrics:
+        raise ConfigError("an engine's figures are those on validation people.\nLeave out --held-out.")
     if args.threads < 1:
         raise ConfigError(f"--threads must be >= 1, is {args.threads}")
     manifests = [load_manifest(folder) for folder in args.engine]
@@ -88,7 +104,9 @@ def evaluate(args: argparse.Namespace) -> None:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{args.out}: cannot be written: {error.strerror}") from error
-    pack = validation_pack(args.data / "faces", args.out / "val-pack", args.assets)
+    split = "train" if args.held_out else "val"
+    pack = canonical_crops(split, args.data / "faces", args.out / f"{split}-pack", args.assets)
+    pack = kept_for_choosing(pack) if args.held_out else pack
     engines = {m.name: upscaler(m, args) for m in manifests}
     rows = measure_quality(pack, {**BASELINES, **engines})
     compared = {"bicubic": BASELINES["bicubic"], **engines}

@@ -17,6 +17,7 @@ from stream_mer.runtime.manifest import load_manifest, write_manifest
 from stream_mer.runtime.schema import Manifest, TensorSpec, Training
 from stream_mer.training import sr_export
 from stream_mer.training.compact import CompactNet, CompactSettings
+from stream_mer.training.sr_data import held_out
 from stream_mer.training.sr_figures import motion_faults
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,14 +47,19 @@ def engine(tmp_path: Path) -> Path:
     return folder
 
 
-def small_pack(folder: Path, sources: tuple[str, str] = ("london", "canada")) -> None:
+def small_pack(
+    folder: Path,
+    sources: tuple[str, str] = ("london", "canada"),
+    people: tuple[str, str] = ("a", "b"),
+    split: str = "val",
+) -> None:
     folder.mkdir(parents=True)
     face = skimage.data.astronaut()[40:184, 150:294]
     np.save(folder / "pictures.npy", np.stack([face, face[:, ::-1]]))
     with (folder / "portraits.csv").open("w", newline="") as lines:
         writer = csv.writer(lines)
         writer.writerow(["path", "person", "source", "split"])
-        writer.writerows([[n, n, source, "val"] for n, source in zip("ab", sources, strict=True)])
+        writer.writerows([[n, n, source, split] for n, source in zip(people, sources, strict=True)])
 
 
 def test_report_sheet_and_metrics_are_written(
@@ -79,6 +85,22 @@ def test_report_sheet_and_metrics_are_written(
     assert after.metrics["london.area_gaussian.psnr_bicubic"] > 12
     assert 0 < after.metrics["canada.area.ssim"] < 1
     assert "motion.area.slope" in after.metrics
+
+
+def test_what_is_not_shipped_is_compared_on_people_kept_for_choosing(
+    evaluate: ModuleType, engine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report"
+    names = [f"congress-{n}" for n in range(200)]
+    kept = next(name for name in names if held_out(name))
+    small_pack(out / "train-pack", ("congress", "congress"), (names[0], kept), "train")
+    words = ["sr", "--data", str(tmp_path), "--out", str(out), "--engine", str(engine), "--held-out"]
+    assert evaluate.main(words) == 0
+    report = capsys.readouterr().out
+    assert "| held out (1) | area |" in report
+    assert "congress" not in report
+    assert evaluate.main([*words, "--write-metrics"]) == 2
+    assert load_manifest(engine).metrics == {}
 
 
 def test_unknown_engine_is_explained(
