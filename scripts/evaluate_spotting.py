@@ -46,7 +46,7 @@ def add(kinds: Kinds) -> None:
     )
     spot.add_argument("--folds", type=Path, help="engines trained without the people they judge; for 'tune'")
     spot.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
-    spot.add_argument("--seeds", type=int, default=3, help="injections per video")
+    spot.add_argument("--seeds", type=int, default=6, help="injections per video")
     spot.add_argument(
         "--clip-seconds", type=float, default=600.0, help="synthetic clips per frame rate; 0: none"
     )
