@@ -9,8 +9,7 @@ Source: the optical-flow feature method of the MEGC challenges (regions, nose ce
 taken off, low-pass, local prominence, limits at a third of the peak, regions merged, eyes left out), made
 causal: a trailing reference instead of a chunk's first frame, running statistics instead of those of the
 whole video. Two things differ by measurement on tuning people: the low-pass (see ``SIGMA_S``), and a
-region's motion is the mean of all its vectors, not of the strongest 25 %, which in talking faces are those
-that the flow got wrong.
+region's motion is the mean of all its vectors, not of the strongest 25 %, with which fewer events were found.
 """
 
 from __future__ import annotations
