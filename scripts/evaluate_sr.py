@@ -19,7 +19,7 @@ from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
 from stream_mer.runtime.openvino import OpenVinoEngine
 from stream_mer.runtime.schema import Manifest
 from stream_mer.training.sr_bound import least_floor
-from stream_mer.training.sr_data import Pack, build_pack, held_out, load_pack
+from stream_mer.training.sr_data import Pack, build_pack, kept_for_choosing, load_pack
 from stream_mer.training.sr_evaluate import (
     BASELINES,
     Upscaler,
@@ -73,12 +73,9 @@ def canonical_crops(split: str, faces: Path, folder: Path, assets: Path | None) 
         detector.close()
 
 
-def kept_for_choosing(pack: Pack) -> Pack:
-    """Of the training people those that no network was trained on, each portrait once, as one set."""
-    kept = pack.select(lambda p: held_out(p.person) and p.source != "sfhq")
-    first = {p.path: i for i, p in reversed(list(enumerate(kept.portraits)))}
-    places = sorted(first.values())
-    return Pack(kept.pictures[places], tuple(replace(kept.portraits[i], source=HELD_OUT) for i in places))
+def as_one_set(pack: Pack) -> Pack:
+    """The same pictures in one row of the table, whatever their sources."""
+    return Pack(pack.pictures, tuple(replace(p, source=HELD_OUT) for p in pack.portraits))
 
 
 def upscaler(manifest: Manifest, args: argparse.Namespace) -> Upscaler:
@@ -106,7 +103,7 @@ def evaluate(args: argparse.Namespace) -> None:
         raise OutputError(f"{args.out}: cannot be written: {error.strerror}") from error
     split = "train" if args.held_out else "val"
     pack = canonical_crops(split, args.data / "faces", args.out / f"{split}-pack", args.assets)
-    pack = kept_for_choosing(pack) if args.held_out else pack
+    pack = as_one_set(kept_for_choosing(pack)) if args.held_out else pack
     engines = {m.name: upscaler(m, args) for m in manifests}
     rows = measure_quality(pack, {**BASELINES, **engines})
     compared = {"bicubic": BASELINES["bicubic"], **engines}

@@ -17,7 +17,7 @@ from stream_mer.core.operating import THRESHOLDS, CountTable, alarms, bootstrap,
 from stream_mer.errors import ConfigError, OutputError
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.training.sr_data import build_pack, held_out, load_pack
+from stream_mer.training.sr_data import build_pack, kept_for_choosing, load_pack
 from stream_mer.training.sr_evaluate import BASELINES, Upscaler
 from stream_mer.training.sr_motion import Motion
 from stream_mer.training.sr_sizes import motion_by_size
@@ -78,12 +78,12 @@ def _write(parts: list[str], file: Path) -> None:
 
 
 def _faces(args: argparse.Namespace, store: AssetStore) -> np.ndarray:
-    """First crops of training people that no engine was trained on (``held_out``), London and Canada."""
+    """One crop each of some training people that no engine was trained on."""
     folder = args.pack or args.cache / "sr-pack"
     if not (folder / "portraits.csv").exists():
         detector = MediaPipeDetector(store.path("face_detection_short_range.tflite"))
         build_pack(args.data / "faces", "train", folder, detector)
-    pack = load_pack(folder, "train").select(lambda p: held_out(p.person) and p.source != "sfhq")
+    pack = kept_for_choosing(load_pack(folder, "train"))
     first = {p.person: i for i, p in reversed(list(enumerate(pack.portraits)))}
     return np.ascontiguousarray(pack.hr()[sorted(first.values())[:FACES]])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from stream_mer.app.console import counted
 from stream_mer.app.outputs import require_writable
 from stream_mer.app.portraits import astronaut, read_portraits
 from stream_mer.core.degradation import SCALE
@@ -107,7 +108,9 @@ def make_clips(options: SynthOptions) -> int:
             sheet = contact_sheet(person.rgb, person.mesh, seed, options.version)
             _write_picture(path.with_suffix(".png"), sheet)
         events += len(plan.events)
-    print(f"{options.clips} clips of {len(people)} people, {events} micro-expressions -> {options.out}")
+    people_said = "1 person" if len(people) == 1 else f"{len(people)} people"
+    found = counted(events, "micro-expression")
+    print(f"{counted(options.clips, 'clip')} of {people_said}, {found} -> {options.out}")
     return 0
 
 

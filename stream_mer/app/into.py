@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from stream_mer.app.compose import DetectorFactory
+from stream_mer.app.console import counted
 from stream_mer.app.injection import InjectedSource, inject_into
 from stream_mer.app.outputs import require_writable
 from stream_mer.app.portraits import MESH
@@ -102,7 +103,7 @@ def inject_video(options: IntoOptions) -> int:
         "partly_visible": [asdict(e) for e in source.injector.events if e not in events],
     }
     write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
-    print(f"{len(events)} micro-expressions in {len(source.seen)} frames -> {path}")
+    print(f"{counted(len(events), 'micro-expression')} in {counted(len(source.seen), 'frame')} -> {path}")
     return 0
 
 

@@ -178,7 +178,7 @@ class Material:
             clip = ClipSource(person, spec, seed)
             return Disturbed(clip, disturbance, seed), clip.truth
 
-        return self._kept(file, build, file, person.name)
+        return self._kept(f"{file}-{person.name}", build, file, person.name)
 
     def _kept(self, file: str, build: Callable[[], tuple[Source, Truth]], name: str, person: str) -> Watched:
         path = self.cache / f"{file}.npz"

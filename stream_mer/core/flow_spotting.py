@@ -8,8 +8,8 @@ what the region did around it is an event.
 Source: the optical-flow feature method of the MEGC challenges (regions, nose centred again, its motion
 taken off, low-pass, local prominence, limits at a third of the peak, regions merged, eyes left out), made
 causal: a trailing reference instead of a chunk's first frame, running statistics instead of those of the
-whole video. Two things differ by measurement on tuning people: the low-pass (see ``SIGMA_S``), and a
-region's motion is the mean of all its vectors, not of the strongest 25 %, with which fewer events were found.
+whole video. Two things differ: the low-pass (see ``SIGMA_S``), and a region's motion is the mean of all its
+vectors, not of the strongest 25 %, with which fewer events of tuning people were found.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ FOOT = 0.33
 LONGEST_NS = 260_000_000
 """Longer humps are no micro-expressions; those up to here are clipped to the longest allowed."""
 WINDOW_NS = 1_600_000_000
+"""What is remembered of a face: what is usual before an apex, the delay, and room."""
 ENOUGH = 10
+"""Frames from which on anything is looked for."""
 _FLOOR_PX = 0.02
 """Added to what is usual (pixels of the 64 px face): finer motion is noise."""
 

@@ -13,9 +13,9 @@ from stream_mer.core.signals import Signals
 
 DEFAULT: tuple[str, ...] = ("gap", "edge", "light")
 """Vetoes that are on unless asked otherwise: ``gap``, which on clips and on tuning videos of people left out
-took away 38 of 310 candidates of p >= 0.3 that were no event and 4 of 265 that were, and two that took away
-three false ones and no true one. One on head motion would cost five true ones for one, one on speech 30
-for 46, most of them weak (``scripts/calibrate_score.py`` prints the table)."""
+took away 33 of 378 candidates of p >= 0.3 that were no event and 7 of 262 that were, and two that took away
+six false ones and no true one. One on head motion would cost ten true ones for one, one on speech 35
+for 34 (``scripts/calibrate_score.py`` prints the table)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class VetoLimits:
         cut_likeness: correlation of the skin before with that at the apex or after it.
         gap_factor: distance between two frames over the usual one.
         frozen: share of the event's steps in which nothing moved. When motion stands still and catches up,
-            slow motion looks fast: of candidates of p >= 0.9 on videos of people left out, 14 of 21 false
+            slow motion looks fast: of candidates of p >= 0.9 on videos of people left out (whose injections
+            the videos of a seed still shared), 14 of 21 false
             ones (all of one webcam) and 3 of 102 true ones had more than this.
         light_share: share of the skin's change that brightness explains ...
         light_flash: ... when the brightness changed by this share.

@@ -100,6 +100,23 @@ def held_out(person: str) -> bool:
     return int(hashlib.sha256(person.encode()).hexdigest(), 16) % HELD_OUT_EVERY == 0
 
 
+def kept_for_choosing(pack: Pack) -> Pack:
+    """Of a pack the real people that no network is trained on (``held_out``), every portrait's exact crop.
+
+    Raises:
+        ConfigError: there is none of them.
+    """
+    kept = [i for i, p in enumerate(pack.portraits) if held_out(p.person) and p.source != "sfhq"]
+    first = {pack.portraits[i].path: i for i in reversed(kept)}  # the first variant, see build_pack
+    if not first:
+        raise ConfigError(
+            "nobody in the pack is held out to measure on\n"
+            "One real person in 20 is, by a digest of the name; give portraits of more people."
+        )
+    places = sorted(first.values())
+    return Pack(pack.pictures[places], tuple(pack.portraits[i] for i in places))
+
+
 def frontal_pose(detections: Iterable[Detection]) -> Similarity | None:
     """Pose of the one confident, frontal, large enough face, or None if there is not exactly one."""
     confident = [d for d in detections if d.score >= MIN_SCORE]

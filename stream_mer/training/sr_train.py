@@ -22,7 +22,7 @@ from stream_mer.training.perceptual import FeatureDistance
 from stream_mer.training.sr_batch import batch_at
 from stream_mer.training.sr_config import SRRun, run_from_table, save_run, table_of
 from stream_mer.training.sr_curves import append_row, plot_log
-from stream_mer.training.sr_data import Pack, held_out
+from stream_mer.training.sr_data import Pack, held_out, kept_for_choosing
 from stream_mer.training.sr_network import build_network, open_device, put_weights, to_pictures, to_tensor
 from stream_mer.types import ImageU8
 
@@ -82,7 +82,7 @@ class SRTrainer:
         self.teacher = teacher.to(self.device).eval() if teacher is not None else None
         self.fit = pack.select(lambda p: not held_out(p.person) and run.sources.get(p.source, 0) > 0)
         self.weights = source_weights(self.fit, run)
-        self.checks = _first_crops(pack.select(lambda p: held_out(p.person) and p.source != "sfhq"))
+        self.checks = np.ascontiguousarray(kept_for_choosing(pack).hr())
         torch.manual_seed(run.seed)
         self.net = build_network(run.network).to(self.device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -236,14 +236,3 @@ def source_weights(pack: Pack, run: SRRun) -> NDArray[np.float64]:
     if w.sum() <= 0:
         raise ConfigError(f"run {run.name}: the pack has no picture of {', '.join(run.sources)}")
     return np.asarray(w / w.sum())
-
-
-def _first_crops(pack: Pack) -> ImageU8:
-    """The canonical (unvaried) HR crop of every portrait of ``pack``."""
-    first = {p.path: i for i, p in reversed(list(enumerate(pack.portraits)))}
-    if not first:
-        raise ConfigError(
-            "nobody in the pack is held out to measure on\n"
-            "One real person in 20 is, by a digest of the name; give portraits of more people."
-        )
-    return np.ascontiguousarray(pack.hr()[sorted(first.values())])
