@@ -34,9 +34,20 @@ details{margin:.8rem 0}details td{padding:.1rem .7rem .1rem 0;font-size:.85rem}
 SCRIPT = """
 const cards=[...document.querySelectorAll('article')];
 const key=id=>'stream-mer review '+id;
-let memory={};
-const get=id=>{try{return localStorage.getItem(key(id))||''}catch(e){return memory[id]||''}};
-const put=(id,v)=>{memory[id]=v;try{localStorage.setItem(key(id),v)}catch(e){}};
+// Two memories: the browser's, and this tab's own, where the browser keeps nothing for files or loses it.
+let lasting=true;
+const get=id=>{
+  let v=null;
+  try{v=localStorage.getItem(key(id))}catch(e){lasting=false}
+  return v??(history.state||{})[id]??'';
+};
+const put=(id,v)=>{
+  history.replaceState({...history.state,[id]:v},'');
+  try{localStorage.setItem(key(id),v)}catch(e){
+    lasting=false;
+    try{localStorage.removeItem(key(id))}catch(e){}  // or what was said before would come up again
+  }
+};
 function draw(){
   const want=document.getElementById('show').value,n={};
   for(const c of cards){
@@ -44,8 +55,10 @@ function draw(){
     for(const b of c.querySelectorAll('.review button'))b.classList.toggle('on',b.textContent===v);
     c.hidden=!!want&&want!==(v||'unseen');
   }
-  document.getElementById('tally').textContent=['true','false alarm','unsure','unseen'].map(k=>(n[k]||0)+' '+k).join(', ');
+  document.getElementById('tally').textContent=['true','false alarm','unsure','unseen'].map(k=>(n[k]||0)+' '+k).join(', ')
+    +(lasting?'':'; this browser keeps no reviews of files: save before you close the tab');
 }
+addEventListener('storage',draw);
 for(const c of cards)for(const b of c.querySelectorAll('.review button'))
   b.onclick=()=>{put(c.dataset.id,get(c.dataset.id)===b.textContent?'':b.textContent);draw()};
 document.getElementById('show').onchange=draw;

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,42 +74,101 @@ def test_the_page_holds_everything_it_needs() -> None:
     assert NASTY not in text
 
 
-def test_a_browser_shows_it_reviews_are_kept_and_nothing_is_fetched(tmp_path: Path) -> None:
+@pytest.fixture
+def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium here")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> str:
     file = tmp_path / "report.html"
     file.write_text(page(chapters(), "two cameras"), encoding="utf-8")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        try:
-            view = browser.new_page()
-            asked: list[str] = []
-            wrong: list[str] = []
-            view.on("request", lambda request: asked.append(request.url))
-            view.on("console", lambda message: wrong.append(message.text))
-            view.on("pageerror", lambda error: wrong.append(str(error)))
-            view.goto(file.as_uri())
-            assert view.title() == "two cameras"
-            assert view.locator("article").count() == 4
-            shown = view.evaluate("[...document.images].every(i => i.complete && i.naturalWidth === 128)")
-            assert shown
-            assert view.locator("img").count() == 12
-            view.locator("article").first.get_by_text("false alarm").click()
-            assert "1 false alarm" in str(view.locator("#tally").text_content())
-            view.locator("#show").select_option("false alarm")
-            assert view.locator("article:visible").count() == 1
-            view.reload()
-            assert "1 false alarm" in str(view.locator("#tally").text_content())
-            view.locator("#show").select_option("")
-            with view.expect_download() as download:
-                view.locator("#save").click()
-            lines = Path(download.value.path()).read_text().splitlines()
-            assert lines[0] == "id,camera,onset_ns,label,probability,review"
-            assert sum("false alarm" in line for line in lines) == 1
-            assert len(lines) == 5
-            assert wrong == []
-            assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
-        finally:
-            browser.close()
+    return file.as_uri()
+
+
+def tally(view: Any) -> str:
+    return str(view.locator("#tally").text_content())
+
+
+def test_a_browser_shows_it_reviews_are_kept_and_nothing_is_fetched(browser: Any, report: str) -> None:
+    view = browser.new_page()
+    asked: list[str] = []
+    wrong: list[str] = []
+    view.on("request", lambda request: asked.append(request.url))
+    view.on("console", lambda message: wrong.append(message.text))
+    view.on("pageerror", lambda error: wrong.append(str(error)))
+    view.goto(report)
+    assert view.title() == "two cameras"
+    assert view.locator("article").count() == 4
+    shown = view.evaluate("[...document.images].every(i => i.complete && i.naturalWidth === 128)")
+    assert shown
+    assert view.locator("img").count() == 12
+    view.locator("article").first.get_by_text("false alarm").click()
+    assert "1 false alarm" in tally(view)
+    view.locator("#show").select_option("false alarm")
+    assert view.locator("article:visible").count() == 1
+    view.reload()
+    assert "1 false alarm" in tally(view)
+    view.locator("#show").select_option("")
+    with view.expect_download() as download:
+        view.locator("#save").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0] == "id,camera,onset_ns,label,probability,review"
+    assert sum("false alarm" in line for line in lines) == 1
+    assert len(lines) == 5
+    assert wrong == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_two_tabs_of_one_report_say_the_same(browser: Any, report: str) -> None:
+    context = browser.new_context()
+    one, two = context.new_page(), context.new_page()
+    one.goto(report)
+    two.goto(report)
+    one.locator("article").first.get_by_text("false alarm").click()
+    two.locator("#tally", has_text="1 false alarm").wait_for()
+    two.locator("article").first.get_by_text("false alarm").click()
+    one.locator("#tally", has_text="0 false alarm").wait_for()
+    one.reload()
+    assert "0 false alarm" in tally(one), "what another tab took back must not come again"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "Object.defineProperty(window, 'localStorage', {get() { throw new Error('not allowed') }})",
+        "Storage.prototype.setItem = () => { throw new Error('full') }",
+        "Storage.prototype.setItem = () => undefined",
+    ],
+)
+def test_a_review_outlives_a_reload_where_the_browser_keeps_nothing(
+    browser: Any, report: str, broken: str
+) -> None:
+    view = browser.new_page()
+    view.add_init_script(broken)
+    view.goto(report)
+    view.locator("article").first.get_by_text("unsure").click()
+    assert "1 unsure" in tally(view)
+    view.reload()
+    assert "1 unsure" in tally(view)
+    if "Error" in broken:
+        view.locator("article").nth(1).get_by_text("true").click()
+        assert "save before you close the tab" in tally(view)
+
+
+def test_a_browser_that_is_full_does_not_bring_up_what_was_said_before(browser: Any, report: str) -> None:
+    view = browser.new_page()
+    view.goto(report)
+    view.locator("article").first.get_by_text("true").click()
+    view.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full') } }")
+    view.locator("article").first.get_by_text("unsure").click()
+    assert tally(view).startswith("0 true, 0 false alarm, 1 unsure")
+    view.reload()
+    assert tally(view).startswith("0 true, 0 false alarm, 1 unsure")
