@@ -51,9 +51,9 @@ FEW_SEEDS = 2
 """Injections per video for the temperature and the other ways, where fewer events suffice."""
 
 
-def at_temperature(networks: Networks, temperature: float) -> Networks:
-    """The same networks, read at another temperature."""
-    return replace(networks, calibration=ScoreCalibration(temperature, 0.5))
+def read_as(networks: Networks, temperature: float, usual_share: float) -> Networks:
+    """The same networks, their scores read otherwise."""
+    return replace(networks, calibration=ScoreCalibration(temperature, 0.5, usual_share=usual_share))
 
 
 def calibrate(args: argparse.Namespace) -> None:
@@ -64,21 +64,23 @@ def calibrate(args: argparse.Namespace) -> None:
         way: pick_networks(settings_of_way(way, settings), args.engines, uncalibrated=True) for way in WAYS
     }
 
-    def trials(way: str, temperature: float, seeds: int) -> list[Trial]:
-        chosen = at_temperature(networks[way], temperature)
+    def trials(way: str, temperature: float, seeds: int, usual_share: float) -> list[Trial]:
+        chosen = read_as(networks[way], temperature, usual_share)
         return run_folds(material, args.split, args.folds, way, settings, chosen, range(seeds + 1))
 
     few = min(args.seeds, FEW_SEEDS)
-    temperature = fit_temperature(*stated(unvetoed(trials(NATIVE, 1.0, few))))
-    tuned = {way: trials(way, temperature, args.seeds if way == NATIVE else few) for way in WAYS}
-    read = at_temperature(networks[NATIVE], temperature)
+    temperature = fit_temperature(*stated(unvetoed(trials(NATIVE, 1.0, few, 0.0))))
+    tuned = {
+        way: trials(way, temperature, args.seeds if way == NATIVE else few, args.usual_share) for way in WAYS
+    }
+    read = read_as(networks[NATIVE], temperature, args.usual_share)
     watched = (w for fps in FPS for w in material.clips("tune", fps, CLIP_SECONDS))
     clips = run_way(watched, NATIVE, settings, read)
     points = operating_points(tuned[NATIVE], clips)
     shipped = min(points, key=lambda p: abs(p.far_per_minute - args.far)).threshold
     classifier = networks[NATIVE].classifier
     args.out.mkdir(parents=True, exist_ok=True)
-    text = calibration_text(classifier.sha256, temperature, shipped, points)
+    text = calibration_text(classifier.sha256, temperature, args.usual_share, shipped, points)
     (args.out / f"{classifier.name}.toml").write_text(text, encoding="utf-8")
     curves = {way: Curve(count_trials(t, THRESHOLDS), shipped) for way, t in tuned.items()}
     said = {way: event_probabilities(t) for way, t in tuned.items()}
@@ -107,6 +109,12 @@ def main() -> int:
     parser.add_argument("--engine", default="rrdb-light-x4", help="super-resolution engine of the SR row")
     parser.add_argument("--seeds", type=int, default=6, help="injections per video")
     parser.add_argument("--far", type=float, default=1.5, help="false alarms a minute that are shipped")
+    parser.add_argument(
+        "--usual-share",
+        type=float,
+        default=0.6,
+        help="how much of what is usual for a face is taken off",
+    )
     parser.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
     try:
         calibrate(parser.parse_args())

@@ -27,6 +27,7 @@ def facts_of(settings: Settings, networks: Networks) -> dict[str, object]:
         **judging,
         "threshold": threshold_of(settings, networks),
         "temperature": networks.calibration.temperature,
+        "usual_share": networks.calibration.usual_share,
         "engines": networks.digests(),
         "backend": backend,
         "precision": precision,

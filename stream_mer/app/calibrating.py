@@ -128,7 +128,7 @@ def describe_points(videos: Sequence[Trial], clips: Sequence[Trial], points: Seq
 
 
 def calibration_text(
-    sha256: str, temperature: float, threshold: float, points: Sequence[OperatingPoint]
+    sha256: str, temperature: float, usual_share: float, threshold: float, points: Sequence[OperatingPoint]
 ) -> str:
     """The TOML file of a calibration."""
     head = [
@@ -136,6 +136,7 @@ def calibration_text(
         "# Made by scripts/calibrate_score.py on the tuning half of videos.toml and on clips.",
         f'engine_sha256 = "{sha256}"',
         f"temperature = {temperature:.4f}",
+        f"usual_share = {usual_share:g}",
         f"threshold = {threshold:.5f}",
     ]
     for p in points:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from stream_mer import __version__
 from stream_mer.app.networks import Networks
 from stream_mer.config import Settings
+from stream_mer.core.baseline import EvidenceBaseline
 from stream_mer.core.decision import FLOOR, CandidateFinder, Judge
 from stream_mer.core.tally import Tally
 from stream_mer.core.tracking import FaceTracker, TrackerSettings
@@ -123,6 +124,7 @@ def infer_step(
             super_resolver=engines[0],
             classifier=engines[1],
             temperature=networks.calibration.temperature,
+            usual=EvidenceBaseline(networks.calibration.usual_share),
             windower=Windower(
                 duration_ladder(settings.min_duration_s, settings.max_duration_s),
                 longest_ns=settings.max_duration_s * 1e9,

@@ -72,7 +72,7 @@ def run_folds(
         engines: folder with one engine a fold, named like it.
         way: one of ``trial.WAYS``.
         settings: of the run.
-        networks: of that way; temperature and super-resolver are taken from them.
+        networks: of that way; calibration and super-resolver are taken from them.
         seeds: injections, 0 is the video as it is.
     """
     people = read_split(split, "tune")

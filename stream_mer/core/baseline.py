@@ -20,6 +20,8 @@ STEP_NS = 40_000_000
 """The strongest score of each such step is remembered."""
 ENOUGH = 40
 """Fewer steps than this (1.6 s) say nothing; evidence then counts as it is."""
+MOST_FACES = 256
+"""Faces that are remembered, the last seen: many more than one picture holds, few enough for weeks."""
 SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
 
@@ -39,12 +41,12 @@ class EvidenceBaseline:
     spread: float = 1.0
     _steps: dict[tuple[int, int], deque[list[float]]] = field(default_factory=dict)
 
-    def push(self, scores: Iterable[Score]) -> list[Score]:
-        """The scores, each lowered by what is usual for its face up to now."""
-        scores = list(scores)
+    def push(self, scores: Iterable[Score]) -> tuple[Score, ...]:
+        """One frame's scores, each lowered by what was usual for its face before them."""
+        scores = tuple(scores)
         if self.share == 0:
             return scores
-        adapted = [self._lowered(score) for score in scores]
+        adapted = tuple(self._lowered(score) for score in scores)
         for score in scores:
             self._remember(score)
         return adapted
@@ -68,7 +70,11 @@ class EvidenceBaseline:
         return replace(score, probabilities=tuple(q * factor for q in score.probabilities))
 
     def _remember(self, score: Score) -> None:
-        steps = self._steps.setdefault((score.track_id, score.epoch), deque())
+        key = (score.track_id, score.epoch)
+        steps = self._steps.pop(key, None) or deque()
+        self._steps[key] = steps
+        if len(self._steps) > MOST_FACES:
+            del self._steps[next(iter(self._steps))]
         slot, odds = float(score.centre_ns // STEP_NS), log_odds(score.event_probability)
         if steps and steps[-1][0] >= slot:
             steps[-1][1] = max(steps[-1][1], odds)

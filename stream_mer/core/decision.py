@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from stream_mer.core.baseline import EvidenceBaseline
 from stream_mer.core.extent import Extents
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.signals import Signals, measure_signals
@@ -49,7 +48,6 @@ class CandidateFinder:
         max_ns: longest event.
         look_ahead_ns: how long after an event's offset its last picture is taken.
         floor: lowest probability of a candidate.
-        baseline: what is usual for a face.
     """
 
     def __init__(
@@ -60,11 +58,9 @@ class CandidateFinder:
         max_ns: int,
         look_ahead_ns: int,
         floor: float = FLOOR,
-        baseline: EvidenceBaseline | None = None,
     ) -> None:
         settings = SpotterSettings(floor, min_ns, max_ns, look_ahead_ns + REPORT_NS, margin_ns=look_ahead_ns)
         self._spotter = Spotter(settings, source)
-        self._baseline = baseline or EvidenceBaseline()
         self._memory = FaceMemory()
         self._extents = Extents(self._memory, min_ns, max_ns)
 
@@ -73,7 +69,7 @@ class CandidateFinder:
     ) -> list[Candidate]:
         """Take one frame's scores and crops (with pictures); give the candidates decided with it."""
         self._memory.push(crops, size, now_ns)
-        return self._measured(self._spotter.push(self._baseline.push(scores), now_ns), now_ns)
+        return self._measured(self._spotter.push(scores, now_ns), now_ns)
 
     def flush(self, now_ns: int) -> list[Candidate]:
         """The stream has ended at ``now_ns``."""

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from stream_mer.core.baseline import EvidenceBaseline
 from stream_mer.core.decision import CandidateFinder, Judge
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.warp import sample
@@ -107,6 +108,7 @@ class InferStep:
         super_resolver: uint8 LR -> SR engine.
         classifier: uint8 window -> logits engine, labels then 'none'.
         temperature: the logits are divided by it before the softmax (calibration).
+        usual: takes off the scores what is usual for a face.
         windower: lays the windows.
         finder: turns scores into candidates.
         judge: accepts or rejects them.
@@ -115,6 +117,7 @@ class InferStep:
     super_resolver: Engine
     classifier: Engine
     temperature: float
+    usual: EvidenceBaseline
     windower: Windower
     finder: CandidateFinder
     judge: Judge
@@ -131,7 +134,7 @@ class InferStep:
         faces = [tuple(next(shown) for _ in item.crops) for item in items]
         windows = [self.windower.push(crops) for crops in faces]
         judged = iter(self._classify([window for some in windows for window in some]))
-        scores = [tuple(next(judged) for _ in some) for some in windows]
+        scores = [self.usual.push(next(judged) for _ in some) for some in windows]
         return [self._decide(*one) for one in zip(items, faces, scores, strict=True)]
 
     def _decide(self, item: FrameFaces, crops: tuple[FaceCrop, ...], scores: tuple[Score, ...]) -> Result:

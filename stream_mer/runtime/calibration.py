@@ -28,12 +28,14 @@ class OperatingPoint:
 class ScoreCalibration:
     """What ``calibration/score/<engine>.toml`` holds.
 
-    ``temperature`` divides the logits; ``threshold`` is the shipped operating point.
+    ``temperature`` divides the logits; ``usual_share`` of what a face usually gives is then taken off its
+    scores (``core.baseline``); ``threshold`` is the shipped operating point.
     """
 
     temperature: float
     threshold: float
     points: tuple[OperatingPoint, ...] = ()
+    usual_share: float = 0.0
 
     def threshold_at(self, far_per_minute: float) -> float:
         """The threshold that gave so many false alarms a minute, between measured points by log odds.
@@ -74,7 +76,12 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
             OperatingPoint(float(p["threshold"]), float(p["far_per_minute"]), float(p["recall"]))
             for p in table.get("operating_point", ())
         )
-        calibration = ScoreCalibration(float(table["temperature"]), float(table["threshold"]), points)
+        calibration = ScoreCalibration(
+            float(table["temperature"]),
+            float(table["threshold"]),
+            points,
+            float(table.get("usual_share", 0.0)),
+        )
         made_for = str(table["engine_sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(
@@ -86,9 +93,11 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
             f"calibration {path.name} was made for network {made_for[:12]}, not {engine_sha256[:12]}.\n"
             "Run scripts/calibrate_score.py after every training."
         )
-    if not (calibration.temperature > 0 and 0 < calibration.threshold < 1):
+    sound = calibration.temperature > 0 and 0 < calibration.threshold < 1
+    if not (sound and 0 <= calibration.usual_share <= 1):
         raise EngineError(
-            f"calibration {path.name}: temperature {calibration.temperature:g} or threshold "
-            f"{calibration.threshold:g} makes no sense."
+            f"calibration {path.name}: temperature {calibration.temperature:g}, threshold "
+            f"{calibration.threshold:g} or usual_share {calibration.usual_share:g} makes no sense.\n"
+            "Reinstall, or run scripts/calibrate_score.py for this classifier."
         )
     return calibration

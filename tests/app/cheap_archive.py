@@ -34,7 +34,7 @@ SETTINGS = Settings(overlay=False, segment_s=1, explain=True)
 NETWORKS: Any = SimpleNamespace(
     way=("none", "f32"),
     super_resolver=SimpleNamespace(name="cheap"),
-    calibration=SimpleNamespace(threshold=0.5, temperature=1.0),
+    calibration=SimpleNamespace(threshold=0.5, temperature=1.0, usual_share=0.0),
     digests=lambda: {"cheap": "0" * 64},
     changes=lambda: (),
 )

@@ -21,7 +21,7 @@ from stream_mer.config import Settings
 from stream_mer.core.decision import Candidate
 from stream_mer.core.operating import THRESHOLDS, recall
 from stream_mer.core.signals import Signals
-from stream_mer.errors import ConfigError, OutputError
+from stream_mer.errors import ConfigError, EngineError, OutputError
 from stream_mer.face.boxes import detection_at
 from stream_mer.face.replay import ReplayDetector
 from stream_mer.runtime.calibration import load_calibration
@@ -182,9 +182,10 @@ def test_operating_points_fall_in_threshold_and_can_be_read_back(tmp_path: Path)
     assert all(a.threshold > b.threshold for a, b in pairwise(points))
     assert all(a.recall <= b.recall for a, b in pairwise(points))
     file = tmp_path / "c.toml"
-    file.write_text(calibration_text("abc", 1.25, points[0].threshold, points))
+    file.write_text(calibration_text("abc", 1.25, 0.6, points[0].threshold, points))
     read = load_calibration(file, "abc")
     assert read.temperature == 1.25
+    assert read.usual_share == 0.6
     assert read.points == points
     middle = (points[0].far_per_minute + points[1].far_per_minute) / 2
     assert points[1].threshold < read.threshold_at(middle) < points[0].threshold
@@ -192,6 +193,17 @@ def test_operating_points_fall_in_threshold_and_can_be_read_back(tmp_path: Path)
     for outside in (0.01, 1000.0):
         with pytest.raises(ConfigError, match="outside what was measured"):
             read.threshold_at(outside)
+
+
+def test_a_calibration_from_before_takes_nothing_off_and_an_impossible_one_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    text = calibration_text("abc", 1.25, 0.6, 0.9, ())
+    file.write_text(text.replace("usual_share = 0.6\n", ""))
+    assert load_calibration(file, "abc").usual_share == 0.0
+    for wrong in ("-0.1", "1.5", "nan"):
+        file.write_text(text.replace("usual_share = 0.6", f"usual_share = {wrong}"))
+        with pytest.raises(EngineError, match="makes no sense"):
+            load_calibration(file, "abc")
 
 
 def test_a_veto_pays_only_where_it_removes_more_than_it_costs() -> None:

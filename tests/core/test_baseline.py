@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_mer.core.baseline import EvidenceBaseline, log_odds
+from stream_mer.core.baseline import MOST_FACES, EvidenceBaseline, log_odds
 from stream_mer.types import Score
 
 MS = 1_000_000
@@ -40,7 +40,7 @@ def test_classes_keep_their_shares_and_share_zero_does_nothing() -> None:
     (lowered,) = baseline.push([Score(1, 0, 0, 5000 * MS, 100 * MS, (0.6, 0.2, 0.0, 0.0, 0.1))])
     assert lowered.probabilities[0] == pytest.approx(3 * lowered.probabilities[1])
     assert lowered.event_probability < 0.9
-    original = [score(40, 0.7)]
+    original = (score(40, 0.7),)
     assert EvidenceBaseline().push(original) == original
 
 
@@ -53,3 +53,21 @@ def test_tracks_do_not_mix_and_the_median_forgets() -> None:
     for i in range(100, 700):
         baseline.push([score(40 * i, 0.005, 1)])
     assert baseline.usual(1, 0) == pytest.approx(log_odds(0.005), abs=0.01)
+
+
+def test_weeks_of_passers_by_are_forgotten_but_not_who_is_still_there() -> None:
+    baseline = EvidenceBaseline(share=1.0)
+    for i in range(4 * MOST_FACES):
+        baseline.push([score(40 * i, 0.7, 1), score(40 * i, 0.7, 2 + i)])
+    assert len(baseline._steps) <= MOST_FACES
+    assert baseline.usual(1, 0) > baseline.quiet + 2
+    assert baseline.usual(2, 0) == baseline.quiet
+
+
+def test_scores_of_one_frame_do_not_lower_each_other() -> None:
+    baseline = EvidenceBaseline(share=1.0)
+    run(baseline, [0.6] * 100)
+    alone = baseline.push([score(4100, 0.9)])
+    both = EvidenceBaseline(share=1.0)
+    run(both, [0.6] * 100)
+    assert both.push([score(4100, 0.9), score(4100, 0.9)]) == alone * 2
