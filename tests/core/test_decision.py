@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stream_mer.core.decision import MOST_ENDS, Candidate, CandidateFinder, Judge
+from stream_mer.core.decision import MOST_ENDS, SAME_EVENT, Candidate, CandidateFinder, Judge
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.signals import EYES, MOUTH, Signals, measure_signals
 from stream_mer.core.vetoes import DEFAULT, VETOES, VetoLimits, veto
@@ -187,11 +190,62 @@ def test_ids_are_reproducible_and_tell_sources_tracks_and_onsets_apart() -> None
     assert len(others | {first}) == 4
 
 
-def test_what_overlaps_the_event_before_too_far_is_the_same_event() -> None:
+def test_what_overlaps_the_event_before_too_far_is_the_same_event_and_the_log_says_so() -> None:
     rows = [Candidate(event(0.9, t * MS), None, 0) for t in (1000, 1100, 1200)]
     events, rejected = Judge(0.5, "d").judge(rows)
     assert [e.onset_ns // MS for e in events] == [1000, 1200]
+    (rest,) = rejected
+    assert (rest.reason, rest.onset_ns, rest.probability) == ("same event", 1100 * MS, 0.9)
+    assert "38% of it lies before the end" in rest.detail
+
+
+def test_what_overlaps_by_the_limit_exactly_is_an_event_of_its_own() -> None:
+    shared = round(SAME_EVENT * 160 * MS)
+    for more, reported in ((0, 2), (1, 1)):
+        rows = [Candidate(event(0.9, t), None, 0) for t in (ONSET, OFFSET - shared - more)]
+        assert len(Judge(0.5, "d").judge(rows)[0]) == reported
+
+
+def test_an_event_is_not_cut_below_the_shortest_one_by_the_event_before_it() -> None:
+    """50 ms of which 14 lie before the end of the one before: 40 ms from there on, not 36."""
+    short = replace(event(0.9, OFFSET - 14 * MS), apex_ns=OFFSET + 5 * MS, offset_ns=OFFSET + 36 * MS)
+    rows = [Candidate(event(), None, OFFSET), Candidate(short, None, OFFSET + 200 * MS)]
+    (_, second), rejected = Judge(0.5, "d", min_ns=40 * MS).judge(rows)
+    assert (second.onset_ns, second.offset_ns) == (OFFSET, OFFSET + 40 * MS)
     assert rejected == ()
+    third = Candidate(event(0.9, OFFSET + 38 * MS), None, OFFSET + 500 * MS)
+    (*_, last), _ = Judge(0.5, "d", min_ns=40 * MS).judge([*rows, third])
+    assert last.onset_ns == OFFSET + 40 * MS, "it begins where the lengthened one ended"
+    rows[1] = replace(rows[1], decided_ns=OFFSET + 39 * MS)
+    events, (rest,) = Judge(0.5, "d", min_ns=40 * MS).judge(rows)
+    assert len(events) == 1
+    assert rest.reason == "same event"
+    assert "shortest" in rest.detail, "it cannot end in pictures that have not come yet"
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2000), st.integers(40, 200), st.integers(1, 2), st.floats(0.4, 1)),
+        max_size=30,
+    )
+)
+def test_events_are_long_enough_apart_and_every_candidate_is_accounted_for(
+    rows: list[tuple[int, int, int, float]],
+) -> None:
+    found = [
+        Candidate(
+            replace(event(p, t * MS, track), apex_ns=(t + d // 2) * MS, offset_ns=(t + d) * MS),
+            None,
+            (t + d + 60) * MS,
+        )
+        for t, d, track, p in sorted(rows)
+    ]
+    events, rejected = Judge(0.5, "d", min_ns=40 * MS).judge(found)
+    assert len(events) + len(rejected) == sum(c.event.probability >= 0.5 for c in found)
+    assert all(40 * MS <= e.offset_ns - e.onset_ns <= 200 * MS for e in events)
+    for track in (1, 2):
+        mine = [e for e in events if e.track_id == track]
+        assert all(a.offset_ns <= b.onset_ns for a, b in pairwise(mine))
 
 
 def test_people_who_come_and_go_for_weeks_are_not_all_remembered() -> None:
