@@ -141,3 +141,10 @@ def test_before_the_second_frame_there_is_no_rate_and_never_more_than_all_is_cla
     beyond = (Score(1, 0, 0, 40_000_000, 400_000_000, (0.0,) * 5),)
     tally.push(result(1, 40_000_000, scores=beyond))
     assert tally.coverage == 1.0
+
+
+def test_a_face_that_stays_is_one_face_however_long() -> None:
+    tally = Tally()
+    for i in range(FORGET_FRAMES + 10):
+        tally.push(replace(result(i, i * 1_000_000), tracks=(track(1),)))
+    assert tally.tracks == 1
