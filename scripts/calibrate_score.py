@@ -6,8 +6,8 @@ The network was trained on the tuning half, so the videos are judged by networks
 without the people in them (RUNS/<fold>, made with train_classifier.py --fold); the clips by the network
 itself. DATA holds faces/ and videos/; FOLDER keeps what was watched (52 kB a face and frame), so that a
 second run takes minutes only. Writes calibration/score/<classifier>.toml with the temperature, the
-thresholds that give 0.5 to 10 false alarms a minute of both and the shipped one (--far), the pictures
-reliability, precision-recall and alarms beside it, and prints which vetoes pay.
+thresholds that give 0.5 to 10 false alarms a minute of both and the shipped one (--far) and the expected
+calibration error, the pictures reliability, precision-recall and alarms beside it; prints which vetoes pay.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from pathlib import Path
 from stream_mer.app.calibrating import (
     calibration_text,
     describe_points,
+    describe_reliability,
     event_probabilities,
     fit_temperature,
     operating_points,
+    reliability,
     stated,
     unvetoed,
     veto_table,
@@ -80,7 +82,8 @@ def calibrate(args: argparse.Namespace) -> None:
     shipped = min(points, key=lambda p: abs(p.far_per_minute - args.far)).threshold
     classifier = networks[NATIVE].classifier
     args.out.mkdir(parents=True, exist_ok=True)
-    text = calibration_text(classifier.sha256, temperature, args.usual_share, shipped, points)
+    judged = reliability(tuned[NATIVE])
+    text = calibration_text(classifier.sha256, temperature, args.usual_share, shipped, points, judged)
     (args.out / f"{classifier.name}.toml").write_text(text, encoding="utf-8")
     curves = {way: Curve(count_trials(t, THRESHOLDS), shipped) for way, t in tuned.items()}
     said = {way: event_probabilities(t) for way, t in tuned.items()}
@@ -90,6 +93,7 @@ def calibrate(args: argparse.Namespace) -> None:
     draw_reliability(Path(f"{stem}.reliability.png"), said, f"{title}\n(T = {temperature:.2f})")
     print(f"temperature {temperature:.3f}, shipped threshold {shipped:.4f} ({args.far:g}/min)\n")
     print(describe_points(tuned[NATIVE], clips, points))
+    print("\n" + describe_reliability(tuned))
     events = tuned[NATIVE] + clips
     quiet = run_way((w for kind in STRESS for w in material.stress(kind)), NATIVE, settings, read)
     for threshold in (FLOOR, shipped):

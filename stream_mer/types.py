@@ -32,6 +32,7 @@ __all__ = [
     "LABELS",
     "LR_SIZE",
     "REASONS",
+    "REPEAT",
     "ArrayF32",
     "ArrayF64",
     "Box",
@@ -53,7 +54,9 @@ __all__ = [
 ]
 
 REASONS: tuple[str, ...] = ("blink", "head motion", "speech", "cut", "gap", "light", "edge", "lost")
-"""Why a candidate may be turned down, see ``core.vetoes``."""
+"""Why a candidate may be turned down, see ``core.vetoes``; each can be switched on and off."""
+REPEAT = "same event"
+"""Why a candidate is always turned down: it is only the rest of the event before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A candidate that passed the threshold and was turned down; ``reason`` is one of ``REASONS``.
+    """A candidate that passed the threshold and was turned down: ``reason`` is in ``REASONS`` or ``REPEAT``.
 
     ``detail`` says what was measured and the limit, for people.
     """
@@ -150,7 +153,7 @@ class Rejection:
             raise ValueError(f"rejection times out of order: {self.onset_ns, self.apex_ns, self.offset_ns}")
         if self.label not in LABELS:
             raise ValueError(f"unknown label {self.label!r}")
-        if self.reason not in REASONS:
+        if self.reason not in (*REASONS, REPEAT):
             raise ValueError(f"unknown reason {self.reason!r}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from stream_mer.app.trial import Trial, count_trials, with_vetoes
 from stream_mer.core.decision import FLOOR
 from stream_mer.core.operating import THRESHOLDS, alarms, bootstrap, recall, threshold_for
+from stream_mer.core.protocol import Estimate
+from stream_mer.core.protocol import bootstrap as over_people
+from stream_mer.core.reliability import BINS, calibration_error
 from stream_mer.core.vetoes import DEFAULT, VETOES
 from stream_mer.errors import ConfigError
 from stream_mer.runtime.calibration import OperatingPoint
-from stream_mer.types import ArrayF64
+from stream_mer.types import ArrayF64, Event
 
 RATES = (0.5, 1.0, 1.5, 2.0, 5.0, 10.0)
 """False alarms a minute whose thresholds are kept."""
@@ -23,13 +26,40 @@ TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(5.0), 158))
 
 def stated(trials: Sequence[Trial]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """``(N, 6)`` probabilities of all candidates, labels then none, and whether each was a true event."""
-    rows, true = [], []
+    found = list(_candidates(trials))
+    rows = [(*event.probabilities, max(1e-9, 1 - event.probability)) for _, event, _ in found]
+    return np.array(rows, np.float64).reshape(-1, 6), np.array([true for *_, true in found], bool)
+
+
+def _candidates(trials: Sequence[Trial]) -> Iterator[tuple[str, Event, bool]]:
+    """Every candidate: in whose face, what was said, whether it was true."""
     for trial in trials:
         for event, truth in trial.matches(FLOOR):
             if event is not None:
-                rows.append((*event.probabilities, max(1e-9, 1 - event.probability)))
-                true.append(truth is not None)
-    return np.array(rows, np.float64).reshape(-1, 6), np.array(true, bool)
+                yield trial.person, event, truth is not None
+
+
+def reliability(trials: Sequence[Trial]) -> tuple[Estimate, int]:
+    """The expected calibration error of the candidates that no veto stopped, and how many these are.
+
+    Its 95 % interval is that of drawing people anew.
+    """
+    found = list(_candidates(trials))
+    stated = np.array([event.probability for _, event, _ in found])
+    true = np.array([true for *_, true in found], bool)
+    if not len(stated):
+        return Estimate(float("nan"), float("nan"), float("nan")), 0
+    people = [person for person, *_ in found]
+    return over_people(lambda i: calibration_error(stated[i], true[i]), people), len(stated)
+
+
+def describe_reliability(ways: Mapping[str, Sequence[Trial]]) -> str:
+    """The expected calibration error of each way, as Markdown."""
+    lines = ["| faces | candidates | expected calibration error |", "|---|---|---|"]
+    for way, trials in ways.items():
+        error, count = reliability(trials)
+        lines.append(f"| {way} | {count} | {error} |")
+    return "\n".join([*lines, "", f"{BINS} bins of equally many candidates; 95 % over people."])
 
 
 def fit_temperature(probabilities: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
@@ -128,9 +158,14 @@ def describe_points(videos: Sequence[Trial], clips: Sequence[Trial], points: Seq
 
 
 def calibration_text(
-    sha256: str, temperature: float, usual_share: float, threshold: float, points: Sequence[OperatingPoint]
+    sha256: str,
+    temperature: float,
+    usual_share: float,
+    threshold: float,
+    points: Sequence[OperatingPoint],
+    judged: tuple[Estimate, int] | None = None,
 ) -> str:
-    """The TOML file of a calibration."""
+    """The TOML file of a calibration; ``judged`` is what ``reliability`` gave."""
     head = [
         "# How the scores of this classifier are to be read; belongs to one network file.",
         "# Made by scripts/calibrate_score.py on the tuning half of videos.toml and on clips.",
@@ -139,6 +174,11 @@ def calibration_text(
         f"usual_share = {usual_share:g}",
         f"threshold = {threshold:.5f}",
     ]
+    if judged is not None and judged[1]:
+        error, count = judged
+        head += ["", "[expected_calibration_error]  # candidates of the tuning videos; interval over people"]
+        head += [f"value = {error.value:.4f}", f"interval = [{error.low:.4f}, {error.high:.4f}]"]
+        head += [f"bins = {BINS}  # of equally many candidates", f"candidates = {count}"]
     for p in points:
         head += ["", "[[operating_point]]", f"threshold = {p.threshold:.5f}"]
         head += [f"far_per_minute = {p.far_per_minute:.3f}", f"recall = {p.recall:.4f}"]

@@ -130,7 +130,12 @@ def infer_step(
                 longest_ns=settings.max_duration_s * 1e9,
             ),
             finder=find_candidates(settings, info.name),
-            judge=Judge(threshold_of(settings, networks), info.digest, vetoes_of(settings)),
+            judge=Judge(
+                threshold_of(settings, networks),
+                info.digest,
+                vetoes_of(settings),
+                min_ns=round(settings.min_duration_s * 1e9),
+            ),
         )
         opened.pop_all()
     return step

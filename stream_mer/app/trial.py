@@ -51,10 +51,12 @@ class Trial:
     candidates: tuple[Candidate, ...]
     vetoes: Collection[str] = DEFAULT
     limits: VetoLimits = field(default_factory=VetoLimits)
+    min_ns: int = 0
 
     def decide(self, threshold: float) -> tuple[tuple[Event, ...], tuple[Rejection, ...]]:
         """What the product reports at this threshold, and what it turns down."""
-        return Judge(threshold, self.video, self.vetoes, self.limits).judge(self.candidates)
+        judge = Judge(threshold, self.video, self.vetoes, self.limits, self.min_ns)
+        return judge.judge(self.candidates)
 
     def matches(self, threshold: float, min_iou: float = 0.5) -> list[tuple[Event | None, TrueEvent | None]]:
         """Every event found with its truth, then the false ones, then the missed ones."""
@@ -87,7 +89,15 @@ def run_trial(watched: Watched, settings: Settings, networks: Networks, engines:
         last, (height, width) = result.frame.pts_ns, result.frame.rgb.shape[:2]
         found += finder.push(result.scores, result.crops, (height, width), last)
     found += finder.flush(last)
-    return Trial(watched.name, watched.person, watched.minutes, tally.coverage, watched.truth, tuple(found))
+    return Trial(
+        watched.name,
+        watched.person,
+        watched.minutes,
+        tally.coverage,
+        watched.truth,
+        tuple(found),
+        min_ns=_shortest_ns(settings),
+    )
 
 
 def results_of(
@@ -118,16 +128,21 @@ def run_flow(watched: Iterable[Watched], settings: Settings) -> list[Trial]:
     """Trials of the spotter that learnt nothing, on native crops."""
     trials = []
     for one in watched:
-        spotter = FlowSpotter(
-            one.info.name, round(settings.min_duration_s * 1e9), round(settings.max_duration_s * 1e9)
-        )
+        shortest = _shortest_ns(settings)
+        spotter = FlowSpotter(one.info.name, shortest, round(settings.max_duration_s * 1e9))
         found = tuple(
             Candidate(event, None, item.frame.pts_ns)
             for item in one.frames
             for event in spotter.push(item.crops)
         )
-        trials.append(Trial(one.name, one.person, one.minutes, 1.0, one.truth, found))
+        trials.append(
+            Trial(one.name, one.person, one.minutes, 1.0, one.truth, found, min_ns=shortest),
+        )
     return trials
+
+
+def _shortest_ns(settings: Settings) -> int:
+    return round(settings.min_duration_s * 1e9)
 
 
 def settings_of_way(way: str, settings: Settings) -> Settings:

@@ -14,7 +14,7 @@ from stream_mer.core.memory import FaceMemory
 from stream_mer.core.signals import Signals, measure_signals
 from stream_mer.core.spotting import Spotter, SpotterSettings
 from stream_mer.core.vetoes import DEFAULT, VetoLimits, veto
-from stream_mer.types import Event, FaceCrop, Rejection, Score
+from stream_mer.types import REPEAT, Event, FaceCrop, Rejection, Score
 
 REPORT_NS = 70_000_000
 """An event is decided this long after the last picture its window needs; what is stronger and comes later
@@ -94,12 +94,14 @@ class Judge:
         digest: identity of the source's content, goes into event ids.
         active: vetoes that are on.
         limits: where they begin.
+        min_ns: shortest event; none is cut to less because another one ended just before it.
     """
 
     threshold: float
     digest: str
     active: Collection[str] = DEFAULT
     limits: VetoLimits = field(default_factory=VetoLimits)
+    min_ns: int = 0
     _ends: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def judge(self, candidates: Iterable[Candidate]) -> tuple[tuple[Event, ...], tuple[Rejection, ...]]:
@@ -109,27 +111,44 @@ class Judge:
             event = candidate.event
             if event.probability < self.threshold:
                 continue
-            refused = candidate.signals and veto(candidate.signals, self.limits, self.active)
+            refused = self._vetoed(candidate) or self._repeats(candidate)
             if refused:
                 rejected.append(_rejection(event, *refused))
-            elif not self._repeats(event):
+            else:
                 events.append(self._accept(event))
         return tuple(events), tuple(rejected)
 
-    def _repeats(self, event: Event) -> bool:
+    def _vetoed(self, candidate: Candidate) -> tuple[str, str] | None:
+        return veto(candidate.signals, self.limits, self.active) if candidate.signals else None
+
+    def _repeats(self, candidate: Candidate) -> tuple[str, str] | None:
         """Whether this is only the rest of the event before it: their measured limits overlap too far."""
-        shared = self._ends.get((event.track_id, event.epoch), 0) - event.onset_ns
-        return shared > SAME_EVENT * (event.offset_ns - event.onset_ns)
+        event = candidate.event
+        share = (self._begin(event) - event.onset_ns) / (event.offset_ns - event.onset_ns)
+        if share > SAME_EVENT:
+            said = f"{min(share, 1):.0%} of it lies before the end of the one before"
+            return REPEAT, f"{said} (limit {SAME_EVENT:.0%})"
+        if self._end(event) > max(event.offset_ns, candidate.decided_ns):
+            return REPEAT, "the one before leaves less of it than the shortest event"
+        return None
+
+    def _begin(self, event: Event) -> int:
+        """Its onset, but not before the end of the event before it."""
+        return max(event.onset_ns, self._ends.get((event.track_id, event.epoch), 0))
+
+    def _end(self, event: Event) -> int:
+        """Its offset, but later where less than the shortest event would be left of it."""
+        return max(event.offset_ns, self._begin(event) + self.min_ns)
 
     def _accept(self, event: Event) -> Event:
         """The event, beginning where the one before it ended, or later, with its id."""
         key = (event.track_id, event.epoch)
-        onset = max(event.onset_ns, min(self._ends.get(key, 0), event.offset_ns - 2))
+        onset, offset = self._begin(event), self._end(event)
         self._ends.pop(key, None)
-        self._ends[key] = event.offset_ns
+        self._ends[key] = offset
         if len(self._ends) > MOST_ENDS:
             del self._ends[next(iter(self._ends))]
-        begun = replace(event, onset_ns=onset, apex_ns=max(onset, event.apex_ns))
+        begun = replace(event, onset_ns=onset, apex_ns=max(onset, event.apex_ns), offset_ns=offset)
         return identified(begun, self.digest)
 
 

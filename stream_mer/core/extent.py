@@ -58,9 +58,11 @@ class Extents:
         onset = (measured[0] + event.onset_ns) // 2
         offset = (measured[2] + event.offset_ns) // 2
         excess = (offset - onset) - min(max(offset - onset, self.min_ns), self.max_ns)
-        onset, offset = max(0, onset + excess // 2), offset - (excess - excess // 2)
-        late = max(0, event.offset_ns - EARLIEST_NS - offset)
-        onset, offset = onset + late, offset + late
+        onset, offset = onset + excess // 2, offset - (excess - excess // 2)
+        # Moved whole, so that it stays in the band: not beyond what was seen, reported in time, not before 0.
+        early = max(0, offset - self.memory.now_ns)
+        late = max(0, event.offset_ns - EARLIEST_NS - (offset - early), early - onset)
+        onset, offset = onset + late - early, offset + late - early
         apex = min(max(measured[1], onset), offset - 1)
         return replace(event, onset_ns=onset, apex_ns=apex, offset_ns=offset)
 

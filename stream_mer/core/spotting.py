@@ -98,10 +98,10 @@ class Spotter:
         events: list[Event] = []
         for lane in self._lanes.values():
             while (winner := self._winner(lane.pending, before_ns)) is not None:
-                taken = [s for s in lane.pending if _overlap(s, winner)]
+                there = lane.pending
                 lane.pending = [s for s in lane.pending if not self._near(s, winner)]
                 if self._rearmed(lane, winner):
-                    events.append(self._event(winner, taken))
+                    events.append(self._event(winner, there))
                     lane.winners.append(winner)
             if before_ns is not None:  # waiting for what becomes of the stronger one would report it late
                 lane.pending = [s for s in lane.pending if _offset(s) > before_ns]
@@ -132,11 +132,11 @@ class Spotter:
                 return score
         return None
 
-    def _event(self, best: Score, members: list[Score]) -> Event:
+    def _event(self, best: Score, others: list[Score]) -> Event:
         span = (_onset(best), _offset(best))
         support = [
             s
-            for s in members
+            for s in others
             if interval_iou((_onset(s), _offset(s)), span) >= SUPPORT_IOU
             and s.event_probability >= SUPPORT_SHARE * best.event_probability
         ]
@@ -177,7 +177,3 @@ def _offset(score: Score) -> int:
 def _span(score: Score) -> tuple[int, int, int]:
     """Onset, apex, offset as the window supposes them."""
     return _onset(score), score.centre_ns, _offset(score)
-
-
-def _overlap(a: Score, b: Score) -> bool:
-    return _onset(a) < _offset(b) and _onset(b) < _offset(a)

@@ -36,11 +36,12 @@ THREE = frozenset({"negative", "positive", "surprise"})
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """What all records of a dataset share."""
+    """What all records of a dataset share; ``first``: the number its annotators give a clip's first frame."""
 
     name: str
     fps: float
     labels: frozenset[str]
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def make_records(
         find: the subject, clip and folder of a row; raises ``RowError`` when there is no such folder.
     """
     records: list[ClipRecord] = []
-    seen: dict[tuple[Path, str, int, str], int] = {}
+    seen: dict[tuple[Path, int, str], int] = {}
     for row in rows:
         try:
             record = _record(scheme, row, table, places, findings, find)
@@ -76,7 +77,7 @@ def make_records(
         except ValueError as error:  # the record's own checks
             findings.leave_out(table, row.number, str(error), "correct that cell")
             continue
-        key = (record.path, record.clip, record.onset, record.kind)
+        key = (record.path, record.onset, record.kind)  # not the clip: two names may lead to one folder
         first = seen.setdefault(key, row.number)
         if first != row.number:
             findings.leave_out(
@@ -84,6 +85,17 @@ def make_records(
             )
             continue
         records.append(record)
+    # A clip cut to its expression and numbered anew begins with its onset: that one is fitted already.
+    first = 0 if scheme.first is None else scheme.first
+    early = [record for record in records if record.first_frame < min(first, record.onset)]
+    if early:
+        findings.warn(
+            early[0].path.parent,
+            None,
+            f"the frames of {len(early)} clips begin at {early[0].first_frame}, those of {scheme.name} at "
+            f"{first} or later: onset, apex and offset may be one frame off",
+            "number them as the dataset does, or copy them again",
+        )
     return records
 
 
@@ -156,11 +168,13 @@ def read_span(row: Row, table: Path, findings: Findings) -> tuple[int, int | Non
 
 
 def read_labels(row: Row, known: frozenset[str], table: Path, findings: Findings) -> tuple[str, ...]:
-    """The labels of a row, tidied; what is not among ``known`` is reported and kept."""
+    """The labels of a row, tidied; none, or one that is not ``known``, is reported and kept."""
     parts = [
         part.strip().lower() for part in re.split(r"[,;/+&]", row.cells.get("label", "")) if part.strip()
     ]
     labels = tuple(dict.fromkeys(SYNONYMS.get(part, part) for part in parts))
+    if not labels and "label" in row.cells:
+        findings.warn(table, row.number, "no emotion is named", "fill it in; it belongs to no class")
     for label in labels:
         if label not in known:
             findings.warn(

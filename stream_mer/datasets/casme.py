@@ -13,12 +13,13 @@ from stream_mer.datasets.annotated import (
     no_folder,
     padded,
 )
+from stream_mer.datasets.crosschecks import filled
 from stream_mer.datasets.errata import apply_errata
 from stream_mer.datasets.findings import Dataset, Findings
 from stream_mer.datasets.places import Places
 from stream_mer.datasets.tables import Row, find_workbook, read_table
 
-CASME2 = Scheme("casme2", 200.0, CASME2_LABELS)
+CASME2 = Scheme("casme2", 200.0, CASME2_LABELS, first=1)
 CASME2_WORKBOOKS = ("CASME2-coding*.xls*", "CASME2_label*.xls*", "CASME2*.xls*")
 CASME2_FRAMES = (
     *("CASME2-RAW", "CASME2_RAW", "CASME2_RAW_selected", "CASME2-RAW-Localized"),
@@ -59,7 +60,7 @@ def _read(
     scheme: Scheme, workbooks: tuple[str, ...], folders: tuple[str, ...], root: Path, frames: Path | None
 ) -> Dataset:
     findings, places = Findings(), Places()
-    table = find_workbook(root, workbooks, scheme.name)
+    table = find_workbook(root, workbooks, scheme.name, findings)
     rows = read_table(table, COLUMNS, optional=("aus", "apex"))
     mended = apply_errata(scheme.name, rows, table, findings)
     base = frames_base(table.parent, folders, frames, places)
@@ -67,7 +68,7 @@ def _read(
         base = frames_base(root, folders, frames, places)
 
     def find(row: Row) -> Found:
-        subject, clip = padded(row.cells["subject"], 2, "sub"), row.cells["clip"]
+        subject, clip = padded(filled(row, "subject"), 2, "sub"), filled(row, "clip")
         names = (clip, clip.removesuffix("f"), f"{clip}f")
         folder = places.descend(base, (subject, padded(subject, 1, "sub"), padded(subject, 2)), names)
         if folder is None:

@@ -43,7 +43,7 @@ def read_casme3_a(root: Path, frames: Path | None = None) -> Dataset:
     "Expression type" tells macro from micro and which names no emotions.
     """
     findings, places = Findings(), Places()
-    table = find_workbook(root, A_WORKBOOKS, "casme3-a")
+    table = find_workbook(root, A_WORKBOOKS, "casme3-a", findings)
     rows = read_table(table, A_COLUMNS, optional=("aus", "label", "kind"))
     base = frames_base(root, ("part_A", "part_A/data", "data/part_A"), frames, places)
 
@@ -67,7 +67,7 @@ def read_casme3_c(root: Path, frames: Path | None = None) -> Dataset:
     (``part_C/01/1/color``) serves as well. Action units are parted by ASCII and by full-width commas.
     """
     findings, places = Findings(), Places()
-    table = find_workbook(root, C_WORKBOOKS, "casme3-c")
+    table = find_workbook(root, C_WORKBOOKS, "casme3-c", findings)
     rows = read_table(table, C_COLUMNS, optional=("aus",))
     base = frames_base(root, ("part_C/part_C", "part_C", "data/part_C"), frames, places)
 

@@ -33,7 +33,7 @@ def read_casme_sq(root: Path, frames: Path | None = None) -> Dataset:
     video ``anger1_1`` is the first expression in the film ``anger1``, which "naming rule2" calls 0401.
     """
     findings, places = Findings(), Places()
-    table = find_workbook(root, WORKBOOKS, "casme-sq")
+    table = find_workbook(root, WORKBOOKS, "casme-sq", findings)
     rows = [_named(row) for row in read_headerless(table, COLUMNS, SHEETS) if row.cells["subject"].isdigit()]
     if not rows:
         raise ConfigError(

@@ -17,7 +17,8 @@ from stream_mer.datasets.folder import read_own
 from stream_mer.datasets.fourdme import read_4dme
 from stream_mer.datasets.mmew import read_mmew
 from stream_mer.datasets.samm import read_samm, read_samm_lv
-from stream_mer.datasets.smic import read_smic, read_smic_e, read_smic_subhs
+from stream_mer.datasets.smic import read_smic, read_smic_subhs
+from stream_mer.datasets.smic_e import read_smic_e
 from stream_mer.errors import ConfigError
 
 if sys.version_info >= (3, 11):

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from stream_mer.datasets.crosschecks import alike
 from stream_mer.datasets.findings import Dataset, Findings, RowError
 from stream_mer.datasets.records import ClipRecord, frame_files, parse_action_units
 from stream_mer.errors import ConfigError
@@ -87,6 +88,13 @@ def read_own(root: Path, frames: Path | None = None) -> Dataset:
                 "copy the clip again, if your archive has them",
             )
         records.append(made)
+    for names in alike(records):
+        findings.warn(
+            table,
+            None,
+            f"the subjects {' and '.join(map(repr, names))} count as different people",
+            "write one person always the same: in training and test at once, figures would be too good",
+        )
     if not count:
         raise ConfigError(f"{table} has no rows\nadd one line for each expression under {_HEADER}")
     return Dataset("folder", root, table, tuple(records), tuple(findings.problems), (), count)

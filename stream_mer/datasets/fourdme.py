@@ -37,7 +37,7 @@ def read_4dme(root: Path, frames: Path | None = None) -> Dataset:
     ``subject`` is the person: who came twice (``S13_1st``, ``S13_2nd``) must not be in training and test.
     """
     findings, places = Findings(), Places()
-    table = find_workbook(root, WORKBOOKS, "4dme")
+    table = find_workbook(root, WORKBOOKS, "4dme", findings)
     rows = [_plain(row) for row in read_table(table, COLUMNS, optional=("eye blink", "label", *CLASSES))]
     base = frames_base(root, ("gray_micro", "grey_micro", "4DME/gray_micro"), frames, places)
 

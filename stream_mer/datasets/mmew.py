@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from stream_mer.datasets.annotated import SEVEN, Found, Scheme, frames_base, make_records, no_folder, padded
+from stream_mer.datasets.annotated import (
+    SEVEN,
+    Found,
+    Scheme,
+    frames_base,
+    make_records,
+    no_folder,
+    padded,
+)
+from stream_mer.datasets.crosschecks import filled, require_person
 from stream_mer.datasets.errata import apply_errata
 from stream_mer.datasets.findings import Dataset, Findings
 from stream_mer.datasets.places import Places
@@ -29,7 +39,7 @@ def read_mmew(root: Path, frames: Path | None = None) -> Dataset:
     Labels stay as annotated; 'others' is what MEB calls repression.
     """
     findings, places = Findings(), Places()
-    table = find_workbook(root, WORKBOOKS, "mmew")
+    table = find_workbook(root, WORKBOOKS, "mmew", findings)
     rows = read_table(table, COLUMNS, optional=("aus",))
     folders = (
         "Micro_Expression",
@@ -41,7 +51,9 @@ def read_mmew(root: Path, frames: Path | None = None) -> Dataset:
     base = frames_base(root, folders, frames, places)
 
     def find(row: Row) -> Found:
-        subject, clip = padded(row.cells["subject"], 2, "S"), row.cells["clip"]
+        subject, clip = padded(filled(row, "subject"), 2, "S"), filled(row, "clip")
+        if named := re.match(r"S(\d+)-", clip, re.IGNORECASE):
+            require_person(subject, named[1], clip)
         emotion = row.cells["label"] or "."
         for start in (base, root):
             for steps in (((subject, padded(subject, 1, "S")), (emotion, ".")), ((emotion, "."),)):

@@ -14,6 +14,7 @@ from stream_mer.datasets.annotated import (
     no_folder,
     padded,
 )
+from stream_mer.datasets.crosschecks import filled, require_person
 from stream_mer.datasets.errata import apply_errata
 from stream_mer.datasets.findings import Dataset, Findings
 from stream_mer.datasets.places import Places
@@ -42,13 +43,15 @@ LONG_INTERVAL = 800
 def read_samm(root: Path, frames: Path | None = None) -> Dataset:
     """SAMM: ``SAMM/006/006_1_2/006_05562.jpg`` and ``SAMM_*Micro_FACS_Codes_v2.xlsx`` (header on row 14)."""
     findings, places = Findings(), Places()
-    table = find_workbook(root, WORKBOOKS, "samm")
+    table = find_workbook(root, WORKBOOKS, "samm", findings)
     rows = read_table(table, COLUMNS, optional=("aus",))
     mended = apply_errata("samm", rows, table, findings)
     base = frames_base(root, ("SAMM", "SAMM_CROP"), frames, places)
 
     def find(row: Row) -> Found:
-        subject, clip = padded(row.cells["subject"], 3), row.cells["clip"]
+        subject, clip = padded(filled(row, "subject"), 3), filled(row, "clip")
+        if named := re.match(r"(\d+)_", clip):
+            require_person(subject, named[1], clip)
         folder = places.descend(base, (subject, row.cells["subject"]), (clip,))
         if folder is None:
             raise no_folder(base, (subject, clip))
@@ -65,7 +68,7 @@ def read_samm_lv(root: Path, frames: Path | None = None) -> Dataset:
     root, too.
     """
     findings, places = Findings(), Places()
-    table = find_workbook(root, LONG_WORKBOOKS, "samm-lv")
+    table = find_workbook(root, LONG_WORKBOOKS, "samm-lv", findings)
     rows = read_table(table, COLUMNS, optional=("aus", "label"))
     emotions = _emotions(root)
     if not emotions:
@@ -86,7 +89,10 @@ def read_samm_lv(root: Path, frames: Path | None = None) -> Dataset:
         folder = places.descend(base, (video,))
         if folder is None:
             raise no_folder(base, (video,))
-        return Found(padded(row.cells["subject"] or video.split("_")[0], 3), video, folder)
+        named = video.split("_")[0]
+        if row.cells["subject"] and named.isdigit():
+            require_person(row.cells["subject"], named, video)
+        return Found(padded(row.cells["subject"] or named, 3), video, folder)
 
     records = make_records(SAMM_LV, mended, table, places, findings, find)
     return _dataset("samm-lv", root, table, records, findings, len(rows))

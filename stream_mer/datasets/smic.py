@@ -1,31 +1,21 @@
-"""SMIC by camera (high speed 100 fps; visual and near infrared 25 fps), and SMIC-E, its long clips."""
+"""SMIC by camera: high speed with 100 frames a second, visual and near infrared with 25."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
-from stream_mer.datasets.annotated import SYNONYMS, THREE, Found, Scheme, make_records, no_folder, padded
+from stream_mer.datasets.annotated import SYNONYMS, THREE, padded
+from stream_mer.datasets.crosschecks import require_person
 from stream_mer.datasets.findings import Dataset, Findings, RowError
 from stream_mer.datasets.places import Places
 from stream_mer.datasets.records import ClipRecord
-from stream_mer.datasets.tables import ABSENT, Row, find_workbook, frame_number, read_table
 from stream_mer.errors import ConfigError
 
 CAMERAS = {"hs": 100.0, "vis": 25.0, "nir": 25.0}
-_CLIP = re.compile(r"^s0*(\d+)_(ne|po|su|sur)_0*(\d+)$", re.IGNORECASE)
+CLIP_NAME = re.compile(r"^s0*(\d+)_(ne|po|su|sur)_0*(\d+)$", re.IGNORECASE)
+_PERSON = re.compile(r"^s(?:ub)?\d+$", re.IGNORECASE)
 _SETS = ("SMIC_all_raw", "SMIC_all_cropped", "SMIC", "SMIC_all_raw_image", "SMIC_raw", "SMIC_cropped", ".")
-E_COLUMNS = {
-    "subject": ("Subject",),
-    "clip": ("Filename",),
-    "onset": ("OnsetF", "Onset"),
-    "offset": ("OffsetF", "Offset"),
-    "first": ("FirstF", "First"),
-    "label": ("Emotion",),
-    **{f"{name}{n}": (f"{name.capitalize()}{n}F",) for n in (2, 3) for name in ("onset", "offset")},
-}
-"""A long clip may hold up to three expressions: OnsetF and OffsetF, Onset2F and Offset2F, ..."""
 
 
 def read_smic(
@@ -48,10 +38,13 @@ def read_smic(
     base = frames or _camera_folder(root, camera, places)
     name = f"smic-{camera}" if clips is None else "smic-subhs"
     records = []
+    seen: dict[tuple[str, str], Path] = {}
     looked_at = 0
     for subject in places.folders(base):
         micro = places.descend(subject, ("micro",))
         if micro is None:
+            if _PERSON.match(subject.name):
+                findings.warn(subject, None, "there is no folder micro in it", "copy it, if there should be")
             continue
         for emotion in places.folders(micro):
             label = SYNONYMS.get(emotion.name.lower(), emotion.name.lower())
@@ -65,6 +58,10 @@ def read_smic(
                 looked_at += 1
                 person = padded(subject.name, 2, "s")
                 try:
+                    agree(person, label, folder.name)
+                    first = seen.setdefault((person, clip_key(folder.name)), folder)
+                    if first is not folder:
+                        raise RowError(f"the same clip is in {first}", "remove one of the two")
                     records.append(_clip(name, camera, person, label, folder, places))
                 except RowError as error:
                     findings.leave_out(folder, None, error.what, error.mend)
@@ -115,7 +112,7 @@ def read_clip_list(path: Path) -> frozenset[str]:
     names = {}
     for number, line in enumerate(lines, 1):
         word = line.split("#")[0].strip()
-        if word and _CLIP.match(word) is None:
+        if word and CLIP_NAME.match(word) is None:
             raise ConfigError(
                 f"{path}, row {number}: {word!r} is no clip of SMIC\nwrite names such as s11_ne_01"
             )
@@ -132,72 +129,8 @@ def clip_key(name: str) -> str:
     >>> clip_key("S03_Sur_01"), clip_key("s3_su_1")
     ('s3_su_1', 's3_su_1')
     """
-    found = _CLIP.match(name)
+    found = CLIP_NAME.match(name)
     return f"s{found[1]}_{found[2].lower()[:2]}_{found[3]}" if found else name.lower()
-
-
-def read_smic_e(root: Path, frames: Path | None = None, *, camera: str = "hs") -> Dataset:
-    """SMIC-E of one camera: long clips and ``SMIC-HS-E_annotation.xlsx``.
-
-    The table's frame numbers count from the recording's start; ``FirstF`` is the number of the clip's first
-    frame. Where the file names do not carry those numbers, the frames are counted from the clip's first. A
-    clip with several expressions has one row; it becomes a record for each.
-    """
-    findings, places = Findings(), Places()
-    name, word = f"smic-e-{camera}", camera.upper()
-    table = find_workbook(root, (f"SMIC-{word}-E_annotation*.xls*", f"SMIC-{word}-E*.xls*"), name)
-    optional = ("label", "onset2", "offset2", "onset3", "offset3")
-    rows = [one for row in read_table(table, E_COLUMNS, optional=optional) for one in _expressions(row)]
-    base = frames or _e_folder(root, word, places) or table.parent
-
-    def find(row: Row) -> Found:
-        subject, clip = padded(row.cells["subject"], 2, "s"), row.cells["clip"]
-        for name in (subject, padded(subject, 1, "s"), "."):
-            inside = places.folders(places.descend(base, (name,)) or base / name)
-            folder = next((one for one in inside if clip_key(one.name) == clip_key(clip)), None)
-            if folder is not None:
-                return Found(subject, clip, folder)
-        raise no_folder(base, (subject, clip))
-
-    counted = [_counted(row, places, find) for row in rows]
-    scheme = Scheme(name, CAMERAS[camera], THREE)
-    records = make_records(scheme, counted, table, places, findings, find)
-    return Dataset(
-        name, root, table, tuple(records), tuple(findings.problems), tuple(findings.corrections), len(rows)
-    )
-
-
-def _expressions(row: Row) -> list[Row]:
-    """A row for each expression of a long clip: those beyond the first where both frames are given."""
-    further = [
-        row.with_cells({"onset": row.cells[f"onset{n}"], "offset": row.cells[f"offset{n}"]})
-        for n in (2, 3)
-        if all(row.cells.get(f"{name}{n}", "").lower() not in ABSENT for name in ("onset", "offset"))
-    ]
-    return [row, *further]
-
-
-def _counted(row: Row, places: Places, find: Callable[[Row], Found]) -> Row:
-    """The row in the numbers of its files, and its label from the clip's name where the table has none."""
-    changes = {}
-    named = _CLIP.match(row.cells["clip"])
-    if (
-        named
-        and row.cells.get("label", "").lower() not in SYNONYMS
-        and not row.cells.get("label", "").isalpha()
-    ):
-        changes["label"] = named[2].lower()
-    try:
-        numbers = list(places.frames(find(row).folder))
-        onset, offset, first = (frame_number(row, name) for name in ("onset", "offset", "first"))
-    except RowError:
-        return row.with_cells(changes)  # said again, with its row, when the record is made
-    # Not only where the table's numbers lie beyond the files': a long clip numbered anew may hold both.
-    if onset is not None and offset is not None and first is not None and numbers[0] != first:
-        shift = numbers[0] - first
-        if numbers[0] <= onset + shift and offset + shift <= numbers[-1]:
-            changes |= {"onset": str(onset + shift), "offset": str(offset + shift)}
-    return row.with_cells(changes)
 
 
 def _clip(name: str, camera: str, subject: str, label: str, folder: Path, places: Places) -> ClipRecord:
@@ -215,6 +148,23 @@ def _clip(name: str, camera: str, subject: str, label: str, folder: Path, places
         first_frame=numbers[0],
         labels=(label,),
     )
+
+
+def agree(subject: str, label: str, clip: str) -> None:
+    """Check a clip's subject and emotion against its name, ``s3_ne_01``.
+
+    Raises:
+        RowError: it was put into another one's folder or row.
+    """
+    named = CLIP_NAME.match(clip)
+    if named is None:
+        return
+    require_person(subject, named[1], clip)
+    said, meant = SYNONYMS.get(label.lower(), label.lower()), SYNONYMS[named[2].lower()]
+    if said in THREE and said != meant:
+        raise RowError(
+            f"{said} does not fit the clip {clip}, which is {meant}", "correct the one that is wrong"
+        )
 
 
 def _camera_folder(root: Path, camera: str, places: Places) -> Path:
@@ -235,13 +185,3 @@ def _camera_folder(root: Path, camera: str, places: Places) -> Path:
         else f"give the folder that holds {camera.upper()}/s1/micro/..."
     )
     raise ConfigError(f"no folder {camera.upper()} of SMIC in {root}\n{mend}")
-
-
-def _e_folder(root: Path, word: str, places: Places) -> Path | None:
-    for first in ("SMIC-E_raw image", "SMIC-E_raw_image", "SMIC-E", "."):
-        for second in (f"{word}_long", "."):
-            for third, last in ((f"SMIC-{word}-E", word), (".", word), (f"SMIC-{word}-E", ".")):
-                found = places.descend(root, (first,), (second,), (third,), (last,))
-                if found is not None:
-                    return found
-    return None

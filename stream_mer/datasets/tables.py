@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stream_mer.datasets.findings import RowError
+from stream_mer.datasets.findings import Findings, RowError
 from stream_mer.datasets.sheets import Sheet, read_sheets
 from stream_mer.errors import ConfigError
 
@@ -160,8 +160,8 @@ def require_frame(row: Row, name: str) -> int:
     return value
 
 
-def find_workbook(root: Path, patterns: Sequence[str], name: str) -> Path:
-    """The workbook of a dataset in its root or one folder below; of several versions the last by name.
+def find_workbook(root: Path, patterns: Sequence[str], name: str, findings: Findings | None = None) -> Path:
+    """The workbook of a dataset in its root or one folder below; of several the last by name, and said so.
 
     Raises:
         ConfigError: the root is no folder, or there is none; if one lies a level above or further below,
@@ -173,6 +173,13 @@ def find_workbook(root: Path, patterns: Sequence[str], name: str) -> Path:
     for folder in (root, *_folders(root)):
         found = _matching(folder, patterns)
         if found:
+            if findings is not None and len(found) > 1:
+                findings.warn(
+                    found[-1],
+                    None,
+                    f"read, but there are others: {', '.join(path.name for path in found[:-1])}",
+                    "move away those that you do not mean; the last by name is read",
+                )
             return found[-1]
     above = root.resolve().parents[:HINT_LEVELS]
     for folder in (*above, *(deep for one in _folders(root) for deep in _folders(one))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_mer.app.calibrating import calibration_text, fit_temperature, operating_points, veto_table
+from stream_mer.app.calibrating import (
+    calibration_text,
+    describe_reliability,
+    fit_temperature,
+    operating_points,
+    reliability,
+    veto_table,
+)
 from stream_mer.app.disturb import Disturbed
 from stream_mer.app.material import read_split
 from stream_mer.app.portraits import astronaut
@@ -24,9 +32,14 @@ from stream_mer.core.signals import Signals
 from stream_mer.errors import ConfigError, EngineError, OutputError
 from stream_mer.face.boxes import detection_at
 from stream_mer.face.replay import ReplayDetector
-from stream_mer.runtime.calibration import load_calibration
+from stream_mer.runtime.calibration import OperatingPoint, load_calibration
 from stream_mer.synth.spec import ClipSpec, EventSpec, TrueEvent
 from stream_mer.types import LABELS, Event, SourceInfo
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 MS = 1_000_000
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,6 +217,39 @@ def test_a_calibration_from_before_takes_nothing_off_and_an_impossible_one_is_re
         file.write_text(text.replace("usual_share = 0.6", f"usual_share = {wrong}"))
         with pytest.raises(EngineError, match="makes no sense"):
             load_calibration(file, "abc")
+
+
+def spread(person: str, share: int, p: float) -> Trial:
+    """Ten candidates of stated probability ``p``, ``share`` of ten of them true."""
+    found = [candidate(1000 + 500 * i, p + i / 1000) for i in range(10)]
+    return trial(found, [truth(1000 + 500 * i) for i in range(share)], person)
+
+
+def test_the_calibration_error_has_an_interval_over_people_and_is_kept(tmp_path: Path) -> None:
+    alike = [spread(str(k), 5, 0.8) for k in range(6)]
+    error, count = reliability(alike)
+    assert count == 60
+    assert 0.29 < error.value < 0.55, "each says .80 to .81 and is right in half of the cases"
+    one, _ = reliability(alike[:1])
+    assert one.low == one.value == one.high, "one person drawn again and again is the same person"
+    differing = [spread(str(k), 8 if k % 2 else 2, 0.8) for k in range(6)]
+    wide, _ = reliability(differing)
+    assert wide.high - wide.low > 0.2
+    assert reliability([trial([], [truth(1000)])])[1] == 0
+    blinking = trial([candidate(1000, 0.9, signals=BLINK)], [])
+    assert reliability([*alike, blinking]) == (error, 60), "what a veto stopped says nothing"
+    table = describe_reliability({"native crop": alike, "none": []})
+    assert f"| native crop | 60 | {error} |" in table
+    assert "10 bins" in table
+    file = tmp_path / "c.toml"
+    points = (OperatingPoint(0.9, 1.0, 0.5),)
+    file.write_text(calibration_text("abc", 1.0, 0.6, 0.9, points, (error, count)))
+    assert load_calibration(file, "abc").points == points
+    kept = tomllib.loads(file.read_text())["expected_calibration_error"]
+    assert kept["value"] == pytest.approx(error.value, abs=1e-4)
+    assert kept["interval"] == pytest.approx([error.low, error.high], abs=1e-4)
+    assert (kept["bins"], kept["candidates"]) == (10, 60)
+    assert "expected" not in calibration_text("abc", 1.0, 0.6, 0.9, points, (error, 0))
 
 
 def test_a_veto_pays_only_where_it_removes_more_than_it_costs() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stream_mer.core.decision import MOST_ENDS, Candidate, CandidateFinder, Judge
+from stream_mer.core.decision import MOST_ENDS, SAME_EVENT, Candidate, CandidateFinder, Judge
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.signals import EYES, MOUTH, Signals, measure_signals
 from stream_mer.core.vetoes import DEFAULT, VETOES, VetoLimits, veto
@@ -187,11 +190,62 @@ def test_ids_are_reproducible_and_tell_sources_tracks_and_onsets_apart() -> None
     assert len(others | {first}) == 4
 
 
-def test_what_overlaps_the_event_before_too_far_is_the_same_event() -> None:
+def test_what_overlaps_the_event_before_too_far_is_the_same_event_and_the_log_says_so() -> None:
     rows = [Candidate(event(0.9, t * MS), None, 0) for t in (1000, 1100, 1200)]
     events, rejected = Judge(0.5, "d").judge(rows)
     assert [e.onset_ns // MS for e in events] == [1000, 1200]
+    (rest,) = rejected
+    assert (rest.reason, rest.onset_ns, rest.probability) == ("same event", 1100 * MS, 0.9)
+    assert "38% of it lies before the end" in rest.detail
+
+
+def test_what_overlaps_by_the_limit_exactly_is_an_event_of_its_own() -> None:
+    shared = round(SAME_EVENT * 160 * MS)
+    for more, reported in ((0, 2), (1, 1)):
+        rows = [Candidate(event(0.9, t), None, 0) for t in (ONSET, OFFSET - shared - more)]
+        assert len(Judge(0.5, "d").judge(rows)[0]) == reported
+
+
+def test_an_event_is_not_cut_below_the_shortest_one_by_the_event_before_it() -> None:
+    """50 ms of which 14 lie before the end of the one before: 40 ms from there on, not 36."""
+    short = replace(event(0.9, OFFSET - 14 * MS), apex_ns=OFFSET + 5 * MS, offset_ns=OFFSET + 36 * MS)
+    rows = [Candidate(event(), None, OFFSET), Candidate(short, None, OFFSET + 200 * MS)]
+    (_, second), rejected = Judge(0.5, "d", min_ns=40 * MS).judge(rows)
+    assert (second.onset_ns, second.offset_ns) == (OFFSET, OFFSET + 40 * MS)
     assert rejected == ()
+    third = Candidate(event(0.9, OFFSET + 38 * MS), None, OFFSET + 500 * MS)
+    (*_, last), _ = Judge(0.5, "d", min_ns=40 * MS).judge([*rows, third])
+    assert last.onset_ns == OFFSET + 40 * MS, "it begins where the lengthened one ended"
+    rows[1] = replace(rows[1], decided_ns=OFFSET + 39 * MS)
+    events, (rest,) = Judge(0.5, "d", min_ns=40 * MS).judge(rows)
+    assert len(events) == 1
+    assert rest.reason == "same event"
+    assert "shortest" in rest.detail, "it cannot end in pictures that have not come yet"
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2000), st.integers(40, 200), st.integers(1, 2), st.floats(0.4, 1)),
+        max_size=30,
+    )
+)
+def test_events_are_long_enough_apart_and_every_candidate_is_accounted_for(
+    rows: list[tuple[int, int, int, float]],
+) -> None:
+    found = [
+        Candidate(
+            replace(event(p, t * MS, track), apex_ns=(t + d // 2) * MS, offset_ns=(t + d) * MS),
+            None,
+            (t + d + 60) * MS,
+        )
+        for t, d, track, p in sorted(rows)
+    ]
+    events, rejected = Judge(0.5, "d", min_ns=40 * MS).judge(found)
+    assert len(events) + len(rejected) == sum(c.event.probability >= 0.5 for c in found)
+    assert all(40 * MS <= e.offset_ns - e.onset_ns <= 200 * MS for e in events)
+    for track in (1, 2):
+        mine = [e for e in events if e.track_id == track]
+        assert all(a.offset_ns <= b.onset_ns for a, b in pairwise(mine))
 
 
 def test_people_who_come_and_go_for_weeks_are_not_all_remembered() -> None:
@@ -201,15 +255,79 @@ def test_people_who_come_and_go_for_weeks_are_not_all_remembered() -> None:
     assert len(judge._ends) == MOST_ENDS
 
 
+def test_who_is_seen_now_and_then_is_not_forgotten_among_many() -> None:
+    judge = Judge(0.5, "d")
+    for second in range(2 * MOST_ENDS):
+        passing, regular = event(track=second + 1), event(0.9, second * 1000 * MS, 0)
+        judge.judge([Candidate(passing, None, 0), Candidate(regular, None, 0)])
+    rest = event(0.9, regular.offset_ns - 100 * MS, 0)
+    assert judge.judge([Candidate(rest, None, 0)])[0] == ()
+
+
 def test_events_of_one_track_do_not_overlap_but_rejected_ones_take_no_room() -> None:
     rows = [Candidate(event(0.9, t * MS), None, 0) for t in (1000, 1130)]
     (first, second), _ = Judge(0.5, "d").judge(rows)
     assert second.onset_ns == first.offset_ns
+    assert second.apex_ns == 1210 * MS, "the apex stays where it was seen"
     assert second.onset_ns <= second.apex_ns < second.offset_ns
     blinking = replace(QUIET, eyes=200.0)
     rows[0] = Candidate(event(0.9), blinking, 0)
     (only,), _ = Judge(0.5, "d", ("blink",)).judge(rows)
     assert only.onset_ns == 1130 * MS
+
+
+VETO_LIMITS = [
+    ("blink", {"eyes": 60.0, "brows": 1.0}, {"eyes": 61.0}),
+    ("blink", {"eyes": 80.0, "mouth": 20.0}, {"eyes": 81.0}),
+    ("head motion", {"speed": 120.0}, {"speed": 121.0}),
+    ("head motion", {"swing": 2.5}, {"swing": 2.6}),
+    ("speech", {"mouth": 2.0, "turns": 2.5, "chatter": 0.6}, {"chatter": 0.7}),
+    ("speech", {"mouth": 2.0, "turns": 2.4, "chatter": 0.7}, {"turns": 2.5}),
+    ("speech", {"mouth": 2.0, "brows": 2.0, "turns": 3.0, "chatter": 0.7}, {"brows": 1.9}),
+    ("cut", {"likeness": 0.4}, {"likeness": 0.39}),
+    ("gap", {"gap": 1.75}, {"gap": 1.76}),
+    ("gap", {"frozen": 0.3}, {"frozen": 0.31}),
+    ("light", {"lit": 0.9, "flash": 0.03}, {"lit": 0.91}),
+    ("light", {"lit": 0.95, "flash": 0.02}, {"flash": 0.021}),
+    ("edge", {"outside": 0.12}, {"outside": 0.13}),
+    ("lost", {"gone_s": 0.06}, {"gone_s": 0.07}),
+    ("lost", {"quality": 0.75}, {"quality": 0.74}),
+]
+
+
+@pytest.mark.parametrize(("reason", "still", "beyond"), VETO_LIMITS)
+def test_each_veto_begins_beyond_its_limit(reason: str, still: dict, beyond: dict) -> None:
+    assert veto(replace(QUIET, **still), VetoLimits(), REASONS) is None
+    found = veto(replace(QUIET, **still | beyond), VetoLimits(), REASONS)
+    assert found is not None
+    assert found[0] == reason
+
+
+def test_what_spoils_the_pictures_is_named_before_what_moves_the_face() -> None:
+    everything = replace(
+        QUIET, eyes=500.0, speed=500.0, mouth=2.0, turns=3.0, chatter=1.0, gap=3.0, lit=0.95, flash=0.1,
+        outside=0.5, quality=0.1, likeness=0.1,
+    )  # fmt: skip
+    order = ["cut", "gap", "lost", "edge", "light", "blink", "head motion"]
+    for already in range(len(order)):
+        found = veto(everything, VetoLimits(), set(REASONS) - set(order[:already]))
+        assert found is not None
+        assert found[0] == order[already]
+
+
+def test_a_stronger_score_within_70_ms_takes_the_place_and_none_later() -> None:
+    """The classifier's own offset is 1130 ms; its last picture comes 80 ms later, at 1210."""
+    first = Score(1, 0, 0, 1080 * MS, 100 * MS, (0.0, 0.0, 0.6, 0.0, 0.0), 92.0, False)
+    stronger = replace(first, centre_ns=1120 * MS, probabilities=(0.0, 0.0, 0.9, 0.0, 0.0))
+    for comes_ms, expected in ((1270, 0.9), (1290, 0.6)):
+        finder = CandidateFinder("s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS)
+        found = finder.push([first], [], SIZE, 1210 * MS)
+        found += finder.push([], [], SIZE, 1279 * MS) if comes_ms > 1279 else []
+        assert found == []
+        found += finder.push([], [], SIZE, 1280 * MS) if comes_ms > 1280 else []
+        found += finder.push([stronger], [], SIZE, comes_ms * MS)
+        found += finder.flush(2000 * MS)
+        assert [c.event.probability for c in found] == [expected]
 
 
 @pytest.mark.parametrize("fps", [25, 60, 200])

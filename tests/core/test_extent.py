@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_mer.core import extent
 from stream_mer.core.extent import EARLIEST_NS, Extents, measure_extent, motion_course
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.metrics import interval_iou
@@ -78,7 +79,7 @@ def event(onset_ms: int, offset_ms: int) -> Event:
     )
 
 
-def refined(times: np.ndarray, pictures: list[np.ndarray], guess: Event) -> Event:
+def refined(times: np.ndarray, pictures: list[np.ndarray], guess: Event, shortest_ms: int = 40) -> Event:
     """What becomes of a guess when these pictures are remembered."""
     memory = FaceMemory()
     track = FaceTrack(1, 0, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
@@ -86,7 +87,7 @@ def refined(times: np.ndarray, pictures: list[np.ndarray], guess: Event) -> Even
         big = np.repeat(np.repeat(np.clip(picture, 0, 255).astype(np.uint8), 2, 0), 2, 1)
         rgb = np.repeat(big[:, :, None], 3, 2)
         memory.push([FaceCrop(track, 0, round(t), 0, rgb[:32, :32].copy(), rgb)], (128, 128), round(t))
-    return Extents(memory, 40 * MS, 200 * MS).refine(guess)
+    return Extents(memory, shortest_ms * MS, 200 * MS).refine(guess)
 
 
 def test_what_moves_soon_after_a_short_event_does_not_lengthen_it() -> None:
@@ -114,3 +115,30 @@ def test_refining_brings_a_wrong_guess_nearer_and_stays_in_the_band(onset: int, 
 def test_an_event_of_an_unknown_track_stays_as_it_is() -> None:
     guess = event(400, 500)
     assert Extents(FaceMemory(), 40 * MS, 200 * MS).refine(guess) == guess
+
+
+NOW = 900
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        (-400, 300, 310),
+        (400, 650, 1500),
+        (-400, 690, 1500),
+        (490, 500, 510),
+        (100, 110, 120),
+        (990, 1000, 1010),
+    ],
+)
+@pytest.mark.parametrize("guess", [(20, 220), (300, 340), (660, 700), (500, 600)])
+@pytest.mark.parametrize("shortest_ms", [40, 200])
+def test_whatever_is_measured_the_limits_stay_in_the_band_and_in_what_was_seen(
+    monkeypatch: pytest.MonkeyPatch, measured: tuple[int, int, int], guess: tuple[int, int], shortest_ms: int
+) -> None:
+    monkeypatch.setattr(extent, "measure_extent", lambda *_: tuple(t * MS for t in measured))
+    times = np.arange(0, NOW + 1, 20.0) * MS
+    found = refined(times, [FACE] * len(times), event(*guess), shortest_ms)
+    assert 0 <= found.onset_ns <= found.apex_ns < found.offset_ns <= NOW * MS
+    assert shortest_ms * MS <= found.offset_ns - found.onset_ns <= 200 * MS
+    assert found.offset_ns >= guess[1] * MS - 40 * MS

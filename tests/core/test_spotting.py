@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,54 @@ def test_one_peak_is_one_event_at_its_centre() -> None:
     assert abs(sum(event.probabilities) - event.probability) < 1e-9
 
 
+def limits(scores: list[Score], settings: SpotterSettings = SETTINGS) -> tuple[float, float, float]:
+    """Onset, apex and offset of the one event that these scores make, ms."""
+    (one,) = run(scores, settings)
+    return one.onset_ns / MS, one.apex_ns / MS, one.offset_ns / MS
+
+
+def test_limits_are_the_mean_of_the_windows_that_support_the_winner_weighted_by_probability() -> None:
+    best = score(500, 0.9, length_ms=160)
+    assert limits([best]) == (420, 500, 580)
+    near = score(480, 0.6, length_ms=160)  # [400, 560], IoU 14 / 18
+    assert limits([best, near]) == pytest.approx((412, 492, 572), abs=1e-5)
+    assert limits([best, near, score(480, 0.53, length_ms=160)]) == pytest.approx((412, 492, 572), abs=1e-5)
+    half = score(460, 0.89, length_ms=80)  # [420, 500] is the winner's first half: IoU 0.5
+    mean = [(0.9 * a + 0.89 * b) / 1.79 for a, b in ((420, 420), (500, 460), (580, 500))]
+    assert limits([best, half]) == pytest.approx(mean, abs=1e-5)
+    less = score(460, 0.89, length_ms=78)
+    assert limits([best, less]) == (420, 500, 580)
+
+
+def test_an_offset_is_moved_forward_by_40_ms_at_most() -> None:
+    early = [score(450, p, length_ms=100) for p in (0.89, 0.88, 0.87)]
+    onset, _, offset = limits([score(500, 0.9, length_ms=200), *early])
+    assert offset == 560
+    assert offset - onset == pytest.approx(125, abs=0.5)
+
+
+@pytest.mark.parametrize(("length_ms", "expected"), [(20, (480, 520)), (300, (400, 600))])
+def test_limits_are_brought_into_the_band_about_their_middle(
+    length_ms: int, expected: tuple[float, float]
+) -> None:
+    onset, apex, offset = limits([score(500, 0.9, length_ms=length_ms)], PATIENT)
+    late = max(0, 500 + length_ms / 2 - 40 - expected[1])
+    assert (onset, offset) == (expected[0] + late, expected[1] + late)
+    assert onset <= apex < offset
+
+
+def test_a_stream_of_weeks_is_not_remembered() -> None:
+    spotter = Spotter(CLOSE, "s")
+    for second in range(60):
+        spotter.push([score(1000 * second + 100, 0.9), score(1000 * second + 200, 0.1)], 1000 * second * MS)
+    (lane,) = spotter._lanes.values()
+    assert len(lane.course) <= 6
+    assert len(lane.winners) <= 3
+    assert spotter.push([], 100_000 * MS)
+    spotter.push([], 100_000 * MS)
+    assert spotter._lanes == {}
+
+
 def test_below_threshold_is_nothing() -> None:
     assert run([score(500, 0.49)]) == []
 
@@ -82,7 +131,10 @@ def test_a_longer_window_that_comes_later_makes_no_second_event() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.integers(100, 5000), st.floats(0, 1), st.sampled_from([50, 75, 110, 160]), st.integers(0, 4)
+            st.integers(150, 5000),
+            st.floats(0, 1),
+            st.sampled_from([20, 50, 75, 110, 160, 300]),
+            st.integers(0, 4),
         ),
         max_size=60,
     )
@@ -105,6 +157,9 @@ def test_a_second_peak_without_a_dip_between_is_the_same_event() -> None:
     assert len(run([first, *between, second], CLOSE)) == 1
     dipped = [score(340, 0.7), score(375, 0.3), score(410, 0.7)]
     assert len(run([first, *dipped, second], CLOSE)) == 2
+    weak = score(450, 0.5)
+    assert len(run([first, score(375, 0.3), weak], CLOSE)) == 1, "0.3 is below half of 0.9, not half of 0.5"
+    assert len(run([first, score(375, 0.2), weak], CLOSE)) == 2
 
 
 def test_peaks_far_apart_need_no_dip() -> None:
@@ -119,6 +174,7 @@ def test_a_weak_neighbour_that_would_take_the_event_for_its_rest_is_suppressed()
     assert len(run(pair, CLOSE)) == 2
     assert [round(e.probability, 1) for e in run(pair, wide)] == [0.9]
     assert len(run([score(300, 0.9), score(500, 0.6)], wide)) == 2
+    assert len(run([score(300, 0.9), score(480, 0.6)], wide)) == 2, "intervals are half-open: these touch"
 
 
 def test_what_comes_after_the_decision_cannot_revive_the_same_event() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_mer.core.tally import FORGET_FRAMES, KEPT_SPANS, Spans, Tally
-from stream_mer.types import Box, FaceTrack, Frame, Result, Score, Similarity
+from stream_mer.types import LABELS, Box, Event, FaceTrack, Frame, Result, Score, Similarity
 
 PICTURE = np.zeros((2, 2, 3), np.uint8)
 
@@ -96,3 +98,53 @@ def test_gaps_do_not_add_up_in_memory() -> None:
         spans.add((10 * i + 2, 10 * i + 5))
     assert spans.length == 5 * 20 * KEPT_SPANS
     assert len(spans.merged) <= KEPT_SPANS
+
+
+def test_two_halves_counted_apart_add_up_to_the_whole() -> None:
+    """An archive's segments are tallied apart; each is told the time of the frame before its first."""
+    times = [i * 40_000_000 for i in range(30) if i not in (7, 8, 20)]
+    whole = Tally()
+    for i, t in enumerate(times):
+        whole.push(result(i, t))
+    first, second = Tally(), Tally()
+    for i, t in enumerate(times[:15]):
+        first.push(result(i, t))
+    second.follow(0, times[14])
+    for i, t in enumerate(times[15:]):
+        second.push(result(i, t))
+    total = total_of(first, second)
+    assert (total.streamed_ns, total.gaps) == (whole.streamed_ns, whole.gaps)
+    assert total.distances == whole.distances
+    assert total.fps == whole.fps
+
+
+def total_of(*parts: Tally) -> Tally:
+    total = Tally()
+    for part in parts:
+        total.add(part.streamed_ns, part.gaps, part.distances)
+    return total
+
+
+def test_events_are_counted_over_all_results() -> None:
+    event = Event("", "s", 0, 1, 0, 1, 2, LABELS[0], 0.9, (0.9, 0, 0, 0, 0), 92.0, False)
+    tally = Tally()
+    for i, found in enumerate([(event,), (), (event, event)]):
+        tally.push(replace(result(i, i * 40_000_000), events=found))
+    assert tally.events == 3
+
+
+def test_before_the_second_frame_there_is_no_rate_and_never_more_than_all_is_classified() -> None:
+    tally = Tally()
+    assert (tally.fps, tally.duration_s, tally.coverage) == (0.0, 0.0, 0.0)
+    tally.push(result(0, 0))
+    assert (tally.fps, tally.coverage) == (0.0, 0.0)
+    beyond = (Score(1, 0, 0, 40_000_000, 400_000_000, (0.0,) * 5),)
+    tally.push(result(1, 40_000_000, scores=beyond))
+    assert tally.coverage == 1.0
+
+
+def test_a_face_that_stays_is_one_face_however_long() -> None:
+    tally = Tally()
+    for i in range(FORGET_FRAMES + 10):
+        tally.push(replace(result(i, i * 1_000_000), tracks=(track(1),)))
+    assert tally.tracks == 1
