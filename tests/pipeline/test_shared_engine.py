@@ -89,27 +89,43 @@ def test_one_cameras_bad_input_is_its_own_failure() -> None:
     assert [int(np.asarray(outcome[n])[0, 0]) for n in (0, 1, 3)] == [0, 2, 6]
 
 
+class Gated(Doubling):
+    """Keeps every batch; the first of them runs until ``go`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[list[float]] = []
+        self.go = threading.Event()
+
+    def run(self, batch: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
+        self.seen.append(batch[:, 0].tolist())
+        assert self.go.wait(30)
+        return super().run(batch)
+
+
 def test_a_busy_camera_does_not_hold_up_a_small_one() -> None:
-    engine = Doubling(pause_s=0.005)
+    engine = Gated()
     owner = SharedEngine("shared", [lambda: engine], max_batch=4)
-    stop, small = threading.Event(), owner.client()
-
-    def greedy() -> None:
-        client = owner.client()
-        while not stop.is_set():
-            client.run(np.zeros((400, 1)))
-
-    thread = threading.Thread(target=greedy)
-    thread.start()
-    time.sleep(0.05)
-    before = len(engine.batches)
-    for _ in range(5):
-        small.run(np.ones((1, 1)))
-    took = len(engine.batches) - before
-    stop.set()
-    thread.join(10)
+    greedy, small = owner.client(), owner.client()
+    threads = [
+        threading.Thread(target=greedy.run, args=(np.zeros((400, 1)),)),
+        threading.Thread(target=small.run, args=(np.ones((1, 1)),)),
+    ]
+    threads[0].start()
+    deadline = time.monotonic() + 30
+    while not engine.seen:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    threads[1].start()
+    while len(owner._waiting) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    engine.go.set()
+    for thread in threads:
+        thread.join(30)
     owner.close()
-    assert took <= 15, "each answer within the running batch and the next one"
+    assert 1.0 in engine.seen[1], "answered with the batch after the one that ran"
+    assert engine.seen[1].count(0.0) == 3, "and the busy one has the rest of it"
 
 
 def test_the_ladder_changes_between_batches() -> None:
