@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from stream_mer import __version__
-from stream_mer.app.compose import DetectorFactory, observe
+from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.console import console
 from stream_mer.app.networks import pick_networks
+from stream_mer.app.observability import observe
 from stream_mer.app.sources import open_source
 from stream_mer.config import Settings
 from stream_mer.core.geometry import FACE_WIDTH, pose_from_keypoints

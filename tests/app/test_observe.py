@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.app.compose import observe, uneven
+from stream_mer.app.observability import observe, uneven
 from stream_mer.config import Settings
 from stream_mer.core.tally import Tally
 from stream_mer.core.windowing import duration_ladder, observable_rungs

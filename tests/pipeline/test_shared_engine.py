@@ -30,7 +30,7 @@ class Doubling:
         time.sleep(self.pause_s)
         if (batch == 13).any():
             raise EngineError("unlucky")
-        return (batch * self.factor, batch + 1)  # type: ignore[operator]
+        return (batch * self.factor, batch + 1)
 
     def close(self) -> None:
         self.closed += 1
