@@ -1,6 +1,6 @@
 """Fit how a classifier's scores are to be read, on the tuning half of the real videos and on clips.
 
-    python scripts/calibrate_score.py --data DATA --cache FOLDER --folds RUNS --far 1.5
+    python scripts/calibrate_score.py --data DATA --cache FOLDER --folds RUNS --far 1
 
 The network was trained on the tuning half, so the videos are judged by networks that were trained
 without the people in them (RUNS/<fold>, made with train_classifier.py --fold); the clips by the network
@@ -111,8 +111,8 @@ def main() -> int:
     parser.add_argument("--classifier", default="auto")
     parser.add_argument("--engines", type=Path, help="folder of engines (default: the shipped ones)")
     parser.add_argument("--engine", default="rrdb-light-x4", help="super-resolution engine of the SR row")
-    parser.add_argument("--seeds", type=int, default=6, help="injections per video")
-    parser.add_argument("--far", type=float, default=1.5, help="false alarms a minute that are shipped")
+    parser.add_argument("--seeds", type=int, default=12, help="injections per video")
+    parser.add_argument("--far", type=float, default=1.0, help="false alarms a minute that are shipped")
     parser.add_argument(
         "--usual-share",
         type=float,

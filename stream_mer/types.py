@@ -33,6 +33,7 @@ __all__ = [
     "LR_SIZE",
     "REASONS",
     "REPEAT",
+    "USUAL",
     "ArrayF32",
     "ArrayF64",
     "Box",
@@ -56,7 +57,9 @@ __all__ = [
 REASONS: tuple[str, ...] = ("blink", "head motion", "speech", "cut", "gap", "light", "edge", "lost")
 """Why a candidate may be turned down, see ``core.vetoes``; each can be switched on and off."""
 REPEAT = "same event"
-"""Why a candidate is always turned down: it is only the rest of the event before it."""
+"""Why a candidate is always turned down: it is only the rest of the event before it ..."""
+USUAL = "usual"
+"""... or this face gives as much evidence without any event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A candidate that passed the threshold and was turned down: ``reason`` is in ``REASONS`` or ``REPEAT``.
+    """A candidate that passed the threshold and was turned down: ``reason`` is in ``REASONS``, ``REPEAT``
+    or ``USUAL``.
 
     ``detail`` says what was measured and the limit, for people.
     """
@@ -153,7 +157,7 @@ class Rejection:
             raise ValueError(f"rejection times out of order: {self.onset_ns, self.apex_ns, self.offset_ns}")
         if self.label not in LABELS:
             raise ValueError(f"unknown label {self.label!r}")
-        if self.reason not in (*REASONS, REPEAT):
+        if self.reason not in (*REASONS, REPEAT, USUAL):
             raise ValueError(f"unknown reason {self.reason!r}")
 
 

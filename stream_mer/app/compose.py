@@ -87,14 +87,15 @@ def vetoes_of(settings: Settings) -> tuple[str, ...]:
     return tuple(reason for reason in REASONS if reason in asked)
 
 
-def find_candidates(settings: Settings, source: str) -> CandidateFinder:
-    """The spotter with everything behind it, up to the threshold."""
+def find_candidates(settings: Settings, source: str, usual_share: float) -> CandidateFinder:
+    """The spotter with everything behind it, up to the threshold; ``usual_share`` is the calibration's."""
     return CandidateFinder(
         source,
         min_ns=round(settings.min_duration_s * 1e9),
         max_ns=round(settings.max_duration_s * 1e9),
         look_ahead_ns=LOOK_AHEAD_NS,
         floor=min(FLOOR, settings.threshold or 1.0),
+        usual=EvidenceBaseline(usual_share),
     )
 
 
@@ -113,12 +114,11 @@ def infer_step(
             super_resolver=engines[0],
             classifier=engines[1],
             temperature=networks.calibration.temperature,
-            usual=EvidenceBaseline(networks.calibration.usual_share),
             windower=Windower(
                 duration_ladder(settings.min_duration_s, settings.max_duration_s),
                 longest_ns=settings.max_duration_s * 1e9,
             ),
-            finder=find_candidates(settings, info.name),
+            finder=find_candidates(settings, info.name, networks.calibration.usual_share),
             judge=Judge(
                 threshold_of(settings, networks),
                 info.digest,

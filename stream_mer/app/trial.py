@@ -81,7 +81,7 @@ class Trial:
 def run_trial(watched: Watched, settings: Settings, networks: Networks, engines: Engines) -> Trial:
     """Judge a watched video with the product's own steps, as ``settings.sr`` says ('always' or 'never')."""
     lowest = replace(settings, threshold=FLOOR, far=None, vetoes="none")
-    finder, tally = find_candidates(lowest, watched.info.name), Tally()
+    finder, tally = find_candidates(lowest, watched.info.name, networks.calibration.usual_share), Tally()
     found: list[Candidate] = []
     last = 0
     for result in results_of(watched, lowest, networks, engines):

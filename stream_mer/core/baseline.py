@@ -1,7 +1,8 @@
-"""Judges a score by what is usual for this face: a running median and spread of its own evidence.
+"""Judges an event by what is usual for this face: a running median and spread of its own evidence.
 
 A face that talks, nods or is badly lit gives the classifier something all the time. What is usual for a
-face is no event, so its evidence must stand out from its own last seconds, not only from zero.
+face is no event, so its evidence must stand out from its own last seconds, not only from zero. Which
+window wins, and where its event begins and ends, is left to the scores as they come.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stream_mer.types import Score
+from stream_mer.types import Event, Score
 
 MEMORY_NS = 12_000_000_000
 """What is usual is what the last twelve seconds showed."""
@@ -28,10 +29,10 @@ SIGMA = 1.4826
 
 @dataclass(slots=True)
 class EvidenceBaseline:
-    """Takes the usual evidence of each track off its scores. Causal; one stream.
+    """Knows how much evidence each face gave lately. Causal; one stream.
 
     Args:
-        share: how much of what is usual is taken off; 0 leaves every score as it is.
+        share: how much of what is usual is taken off; 0 remembers nothing and takes nothing off.
         quiet: log odds that a resting face gives: only what is usual above it is taken off.
         spread: this many robust standard deviations belong to what is usual.
     """
@@ -41,33 +42,26 @@ class EvidenceBaseline:
     spread: float = 1.0
     _steps: dict[tuple[int, int], deque[list[float]]] = field(default_factory=dict)
 
-    def push(self, scores: Iterable[Score]) -> tuple[Score, ...]:
-        """One frame's scores, each lowered by what was usual for its face before them."""
-        scores = tuple(scores)
-        if self.share == 0:
-            return scores
-        adapted = tuple(self._lowered(score) for score in scores)
-        for score in scores:
-            self._remember(score)
-        return adapted
+    def push(self, scores: Iterable[Score]) -> None:
+        """Remember one frame's scores."""
+        if self.share > 0:
+            for score in scores:
+                self._remember(score)
 
-    def usual(self, track_id: int, epoch: int) -> float:
-        """Log odds that this face gives without an event; ``quiet`` while too little was seen."""
+    def usual(self, track_id: int, epoch: int, before_ns: int) -> float:
+        """Log odds that this face gave up to a time without an event; ``quiet`` if too little was seen."""
         steps = self._steps.get((track_id, epoch), ())
-        if len(steps) < ENOUGH:
+        before = [odds for slot, odds in steps if slot < before_ns // STEP_NS]
+        if len(before) < ENOUGH:
             return self.quiet
-        odds = np.array([odds for _, odds in steps])
+        odds = np.array(before)
         middle = float(np.median(odds))
         return middle + self.spread * SIGMA * float(np.median(np.abs(odds - middle)))
 
-    def _lowered(self, score: Score) -> Score:
-        excess = self.share * max(0.0, self.usual(score.track_id, score.epoch) - self.quiet)
-        if excess == 0:
-            return score
-        p = score.event_probability
-        odds = log_odds(p) - excess
-        factor = 1 / (1 + float(np.exp(-odds))) / max(p, 1e-12)
-        return replace(score, probabilities=tuple(q * factor for q in score.probabilities))
+    def excess(self, event: Event) -> float:
+        """Log odds (0 or more) to take off this event's: what it showed itself is not what was usual."""
+        usual = self.usual(event.track_id, event.epoch, event.onset_ns) if self.share > 0 else self.quiet
+        return self.share * max(0.0, usual - self.quiet)
 
     def _remember(self, score: Score) -> None:
         key = (score.track_id, score.epoch)
@@ -82,6 +76,15 @@ class EvidenceBaseline:
             steps.append([slot, odds])
         while steps[-1][0] - steps[0][0] > MEMORY_NS / STEP_NS:
             steps.popleft()
+
+
+def moved(event: Event, by: float) -> Event:
+    """The event with its log odds moved by so much; the classes keep their shares of its probability."""
+    if by == 0:
+        return event
+    p = 1 / (1 + float(np.exp(-(log_odds(event.probability) + by))))
+    factor = p / max(event.probability, 1e-12)
+    return replace(event, probability=p, probabilities=tuple(q * factor for q in event.probabilities))
 
 
 def log_odds(p: float) -> float:

@@ -9,12 +9,13 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from stream_mer.core.baseline import EvidenceBaseline, moved
 from stream_mer.core.extent import Extents
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.signals import Signals, measure_signals
 from stream_mer.core.spotting import Spotter, SpotterSettings
 from stream_mer.core.vetoes import DEFAULT, VetoLimits, veto
-from stream_mer.types import REPEAT, Event, FaceCrop, Rejection, Score
+from stream_mer.types import REPEAT, USUAL, Event, FaceCrop, Rejection, Score
 
 REPORT_NS = 70_000_000
 """An event is decided this long after the last picture its window needs; what is stronger and comes later
@@ -31,12 +32,14 @@ FLOOR = 0.3
 class Candidate:
     """Something that may be an event: its limits are final, ``signals`` say what else happened then.
 
-    ``decided_ns`` is the time of the frame with which it came.
+    ``decided_ns`` is the time of the frame with which it came; ``usual`` the log odds that were taken off
+    its probability because this face gives them without any event.
     """
 
     event: Event
     signals: Signals | None
     decided_ns: int
+    usual: float = 0.0
 
 
 class CandidateFinder:
@@ -47,7 +50,8 @@ class CandidateFinder:
         min_ns: shortest event.
         max_ns: longest event.
         look_ahead_ns: how long after an event's offset its last picture is taken.
-        floor: lowest probability of a candidate.
+        floor: lowest probability of a candidate, before what is usual is taken off.
+        usual: knows how much that is; None takes nothing off.
     """
 
     def __init__(
@@ -58,9 +62,11 @@ class CandidateFinder:
         max_ns: int,
         look_ahead_ns: int,
         floor: float = FLOOR,
+        usual: EvidenceBaseline | None = None,
     ) -> None:
         settings = SpotterSettings(floor, min_ns, max_ns, look_ahead_ns + REPORT_NS, margin_ns=look_ahead_ns)
         self._spotter = Spotter(settings, source)
+        self._usual = usual or EvidenceBaseline()
         self._memory = FaceMemory()
         self._extents = Extents(self._memory, min_ns, max_ns)
 
@@ -68,7 +74,9 @@ class CandidateFinder:
         self, scores: Iterable[Score], crops: Sequence[FaceCrop], size: tuple[int, int], now_ns: int
     ) -> list[Candidate]:
         """Take one frame's scores and crops (with pictures); give the candidates decided with it."""
+        scores = tuple(scores)
         self._memory.push(crops, size, now_ns)
+        self._usual.push(scores)
         return self._measured(self._spotter.push(scores, now_ns), now_ns)
 
     def flush(self, now_ns: int) -> list[Candidate]:
@@ -81,7 +89,8 @@ class CandidateFinder:
             signals = measure_signals(
                 self._memory, event.track_id, event.onset_ns, event.apex_ns, event.offset_ns
             )
-            candidates.append(Candidate(event, signals, now_ns))
+            excess = self._usual.excess(event)
+            candidates.append(Candidate(moved(event, -excess), signals, now_ns, excess))
         return candidates
 
 
@@ -109,14 +118,24 @@ class Judge:
         events, rejected = [], []
         for candidate in candidates:
             event = candidate.event
-            if event.probability < self.threshold:
+            if moved(event, candidate.usual).probability < self.threshold:
                 continue
-            refused = self._vetoed(candidate) or self._repeats(candidate)
+            refused = self._usual(candidate) or self._vetoed(candidate) or self._repeats(candidate)
             if refused:
                 rejected.append(_rejection(event, *refused))
             else:
                 events.append(self._accept(event))
         return tuple(events), tuple(rejected)
+
+    def _usual(self, candidate: Candidate) -> tuple[str, str] | None:
+        """Whether it only passes with what this face gives all the time."""
+        if candidate.event.probability >= self.threshold:
+            return None
+        before = moved(candidate.event, candidate.usual).probability
+        return (
+            USUAL,
+            f"p {before:.2f} is {candidate.event.probability:.2f} without what this face gives anyway",
+        )
 
     def _vetoed(self, candidate: Candidate) -> tuple[str, str] | None:
         return veto(candidate.signals, self.limits, self.active) if candidate.signals else None

@@ -12,7 +12,6 @@ from typing import Protocol
 
 import numpy as np
 
-from stream_mer.core.baseline import EvidenceBaseline
 from stream_mer.core.decision import CandidateFinder, Judge
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.warp import sample
@@ -108,7 +107,6 @@ class InferStep:
         super_resolver: uint8 LR -> SR engine.
         classifier: uint8 window -> logits engine, labels then 'none'.
         temperature: the logits are divided by it before the softmax (calibration).
-        usual: takes off the scores what is usual for a face.
         windower: lays the windows.
         finder: turns scores into candidates.
         judge: accepts or rejects them.
@@ -117,7 +115,6 @@ class InferStep:
     super_resolver: Engine
     classifier: Engine
     temperature: float
-    usual: EvidenceBaseline
     windower: Windower
     finder: CandidateFinder
     judge: Judge
@@ -134,7 +131,7 @@ class InferStep:
         faces = [tuple(next(shown) for _ in item.crops) for item in items]
         windows = [self.windower.push(crops) for crops in faces]
         judged = iter(self._classify([window for some in windows for window in some]))
-        scores = [self.usual.push(next(judged) for _ in some) for some in windows]
+        scores = [tuple(next(judged) for _ in some) for some in windows]
         return [self._decide(*one) for one in zip(items, faces, scores, strict=True)]
 
     def _decide(self, item: FrameFaces, crops: tuple[FaceCrop, ...], scores: tuple[Score, ...]) -> Result:

@@ -10,11 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_mer.core.baseline import EvidenceBaseline, log_odds, moved
 from stream_mer.core.decision import MOST_ENDS, SAME_EVENT, Candidate, CandidateFinder, Judge
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.signals import EYES, MOUTH, Signals, measure_signals
 from stream_mer.core.vetoes import DEFAULT, VETOES, VetoLimits, veto
-from stream_mer.types import LABELS, REASONS, Box, Event, FaceCrop, FaceTrack, ImageU8, Score, Similarity
+from stream_mer.types import (
+    LABELS,
+    REASONS,
+    USUAL,
+    Box,
+    Event,
+    FaceCrop,
+    FaceTrack,
+    ImageU8,
+    Score,
+    Similarity,
+)
 
 MS = 1_000_000
 SIZE = (400, 400)
@@ -350,3 +362,31 @@ def test_an_event_is_decided_within_150_ms_of_its_offset_plus_the_look_ahead(fps
     assert now - candidate.event.offset_ns / MS <= 150 + look_ahead + 1000 / fps
     assert candidate.signals is not None
     assert candidate.decided_ns == round(now * MS)
+
+
+def test_what_a_face_gives_all_the_time_is_taken_off_its_events_but_moves_no_limit() -> None:
+    """Two seconds of restless scores below the floor, then a clear event."""
+
+    def found(share: float) -> list[Candidate]:
+        finder = CandidateFinder(
+            "s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS, usual=EvidenceBaseline(share)
+        )
+        candidates = []
+        for i in range(100):
+            p = 0.9 if i == 80 else 0.25
+            one = Score(1, 0, 0, 40 * i * MS, 100 * MS, (0.0, 0.0, p, 0.0, 0.0), 92.0, False)
+            candidates += finder.push([one], [], SIZE, (40 * i + 130) * MS)
+        return candidates + finder.flush(5000 * MS)
+
+    (raw,), (lowered,) = found(0.0), found(1.0)
+    assert (raw.usual, raw.event.probability) == (0.0, 0.9)
+    assert lowered.usual == pytest.approx(log_odds(0.25) + 4, abs=1e-6)
+    assert log_odds(lowered.event.probability) == pytest.approx(log_odds(0.9) - lowered.usual)
+    assert moved(lowered.event, lowered.usual).probability == pytest.approx(0.9)
+    assert (lowered.event.onset_ns, lowered.event.offset_ns) == (raw.event.onset_ns, raw.event.offset_ns)
+    events, ((rejected),) = Judge(0.8, "d", ()).judge([lowered])
+    assert events == ()
+    assert rejected.reason == USUAL
+    assert rejected.detail.startswith("p 0.90 is 0.33 without")
+    assert Judge(0.95, "d", ()).judge([lowered]) == ((), ()), "it would not have passed anyway"
+    assert len(Judge(0.3, "d", ()).judge([lowered])[0]) == 1

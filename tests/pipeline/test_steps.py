@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.core.baseline import EvidenceBaseline
 from stream_mer.core.decision import CandidateFinder, Judge
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.windowing import Windower
@@ -61,10 +60,9 @@ def crops(value: int, index: int, *, count: int = 1) -> FrameFaces:
     )
 
 
-def infer(classifier: Classifier, usual_share: float = 0.0) -> InferStep:
+def infer(classifier: Classifier) -> InferStep:
     finder = CandidateFinder("s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS)
-    usual, windower = EvidenceBaseline(usual_share), Windower((100 * MS,))
-    return InferStep(Upscaler(), classifier, 1.0, usual, windower, finder, Judge(0.9, "d", ()))
+    return InferStep(Upscaler(), classifier, 1.0, Windower((100 * MS,)), finder, Judge(0.9, "d", ()))
 
 
 def test_a_bright_moment_becomes_one_event_and_one_frame_gives_one_result() -> None:
@@ -189,24 +187,3 @@ def test_with_a_veil_every_frame_is_searched_and_every_find_handed_on() -> None:
         (faces,) = step.push(Frame(i, i, np.zeros((140, 140, 3), np.uint8)))
         assert len(faces.veiled) == 1
     assert tracker.detected == [0, 1, 2, 3]
-
-
-def test_results_carry_scores_from_which_the_usual_is_taken_whatever_the_batch() -> None:
-    """A face that jumps up and down all the time loses evidence; what is shown is what is judged."""
-    frames = [crops(60 if (i // 5) % 2 else 0, i) for i in range(400)]
-    raw = [r.scores for r in infer_results(0.0, [[f] for f in frames])]
-    one_by_one = infer_results(0.6, [[f] for f in frames])
-    many = infer_results(0.6, [frames[i : i + 7] for i in range(0, len(frames), 7)])
-    lowered = [r.scores for r in one_by_one]
-    assert lowered == [r.scores for r in many]
-    assert [r.events for r in one_by_one] == [r.events for r in many]
-    strongest = [
-        max(s.event_probability for some in scores[-100:] for s in some) for scores in (raw, lowered)
-    ]
-    assert strongest[0] > 0.99
-    assert strongest[1] < strongest[0] - 0.01
-
-
-def infer_results(usual_share: float, batches: list[list[FrameFaces]]) -> list[Result]:
-    step = infer(Classifier(), usual_share)
-    return [result for batch in batches for result in step.push_many(batch)]
