@@ -64,6 +64,7 @@ class Courier:
     ) -> None:
         self._outbox, self._carrier, self._pauses_s = outbox, carrier, pauses_s
         self._news = threading.Event()
+        self._lock = threading.Lock()  # no event slips in between finding nothing and saying so
         self._empty = threading.Event()
         self._over = threading.Event()
         self._failures = 0
@@ -77,9 +78,12 @@ class Courier:
         Raises:
             OutputError: it is not.
         """
-        self._empty.clear()
-        self._outbox.put(event_id, body)
-        self._news.set()
+        with self._lock:
+            self._empty.clear()
+            try:
+                self._outbox.put(event_id, body)
+            finally:
+                self._news.set()
 
     def counts(self) -> Counts:
         """Where all events are."""
@@ -103,9 +107,8 @@ class Courier:
             while not self._over.is_set():
                 self._news.clear()
                 try:
-                    letter = self._outbox.oldest()
+                    letter = self._next()
                     if letter is None:
-                        self._empty.set()
                         self._news.wait()
                     elif not self._try(carrier, letter):
                         self._over.wait(self._pause_s())
@@ -115,6 +118,13 @@ class Courier:
         finally:
             self._empty.set()
             carrier.close()
+
+    def _next(self) -> Letter | None:
+        with self._lock:
+            letter = self._outbox.oldest()
+            if letter is None:
+                self._empty.set()
+        return letter
 
     def _try(self, carrier: Carrier, letter: Letter) -> bool:
         try:

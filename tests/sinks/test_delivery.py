@@ -6,6 +6,7 @@ import http.server
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,18 @@ from stream_mer.sinks.outbox import Letter, Outbox
 from stream_mer.sinks.webhook import Webhook
 
 QUICK = (0.005, 0.02)
+
+
+WAIT_S = 60
+
+
+def drained(courier: Courier) -> Courier:
+    """Wait until nothing waits any more: how long closing is patient is no matter of these tests."""
+    deadline = time.monotonic() + WAIT_S
+    while courier.counts().waiting:
+        assert time.monotonic() < deadline, courier.counts()
+        time.sleep(0.005)
+    return courier
 
 
 def balanced(counts) -> bool:  # type: ignore[no-untyped-def]
@@ -113,7 +126,7 @@ def test_everything_arrives_in_order_or_is_counted(tmp_path: Path) -> None:
     courier = Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK)
     for number in range(100):
         courier.send(str(number), "{}")
-    counts = courier.close()
+    counts = drained(courier).close()
     assert carrier.arrived == [str(n) for n in range(100) if n % 10 != 3]
     assert (counts.accepted, counts.delivered, counts.refused, counts.waiting) == (100, 90, 10, 0)
     assert carrier.closed == 1
@@ -134,8 +147,38 @@ def test_what_does_not_arrive_waits_for_the_next_start(
         courier.send(str(number), "{}")
     assert courier.close().waiting == 5
     carrier = Moody(2)
-    counts = Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK).close()
+    counts = drained(Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK)).close()
     assert (counts.waiting, counts.delivered + counts.refused) == (0, 5)
+
+
+def test_an_event_sent_while_the_courier_finds_nothing_has_its_last_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came between the courier's look and its word that nothing waits; closing believed that word."""
+    box, gate, under_way, go_on = Outbox(tmp_path / "box"), *(threading.Event() for _ in range(3))
+    real = box.oldest
+
+    def oldest() -> Letter | None:
+        letter = real()
+        gate.wait(WAIT_S)
+        return letter
+
+    class Slow(Moody):
+        def deliver(self, letter: Letter) -> None:
+            under_way.set()
+            go_on.wait(WAIT_S)
+
+    monkeypatch.setattr(box, "oldest", oldest)
+    courier = Courier(box, lambda: Slow(0), pauses_s=QUICK)
+    sending = threading.Thread(target=courier.send, args=("1", "{}"))
+    sending.start()
+    sending.join(0.5)  # where nothing keeps it out, the event is in by now
+    gate.set()
+    sending.join()
+    assert under_way.wait(WAIT_S)
+    assert not courier._empty.is_set(), "closing would not wait for it"
+    go_on.set()
+    assert drained(courier).close().delivered == 1
 
 
 def test_a_disk_that_is_full_for_a_while_does_not_end_the_delivery(
@@ -159,7 +202,7 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_the_delivery(
     courier = Courier(box, lambda: carrier, pauses_s=QUICK)
     for number in (1, 2):
         courier.send(str(number), "{}")
-    counts = courier.close()
+    counts = drained(courier).close()
     assert troubles == []
     assert (counts.delivered, counts.waiting) == (2, 0), "and sent again, under the same key, where in doubt"
     assert set(carrier.arrived) == {"1", "2"}
@@ -188,7 +231,7 @@ def test_the_sink_sends_what_the_log_writes(tmp_path: Path) -> None:
     sink.close(None)
     with pytest.raises(OutputError, match="already closed"):
         sink.write(result(2))
-    courier.close()
+    drained(courier).close()
     first = json.loads(bodies[0])
     assert len(bodies) == 2
     assert (first["onset_ns"], first["onset_utc"]) == (40_000_000, "utc40000000")
@@ -239,7 +282,7 @@ def test_webhook_posts_until_it_is_taken(hook: type[Hook], tmp_path: Path) -> No
     courier = Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK)
     for number in range(3):
         courier.send(str(number), f'{{"n": {number}}}')
-    counts = courier.close()
+    counts = drained(courier).close()
     assert (counts.delivered, counts.refused, counts.waiting) == (2, 1, 0)
     headers, body = hook.asked[0]
     assert (headers["Idempotency-Key"], headers["Authorization"], body) == ("0", "Bearer t0ken", b'{"n": 0}')
