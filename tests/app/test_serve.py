@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from stream_mer.app.serve import ServeOptions, serve
+from stream_mer.errors import ConfigError, EngineError
 from stream_mer.sinks.video import VideoWriter
 from stream_mer.synth.clip import iterate_clip
 from stream_mer.synth.demo import DEMO_SEED, DEMO_SPEC, demo_portrait
@@ -242,6 +244,31 @@ def test_a_wrong_file_ends_at_once(tmp_path: Path, flag: str | None) -> None:
         "known here: detector, max_duration_s, max_faces, min_duration_s, name, overlay, password_file, "
         "record, redact, source, sr, threshold, username\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('web = "0.0.0.0:8080"', "without a token"),
+        ('web = "nowhere"', "is not an address"),
+        ('web = "127.0.0.1:0"\nweb_token = " "', "token is empty"),
+        ('webhook = "ftp://h/x"', "no address to post to"),
+        ('webhook = "http://h/x"\nwebhook_token_file = "token"', "unencrypted"),
+        ('mqtt = "http://h"', "no broker's address"),
+        ('mqtt = "mqtt://h/all/#"', "topic with"),
+        ('engine = "nope"', "no engine is called 'nope'"),
+        ('classifier = "nope"', "nope"),
+    ],
+)
+def test_what_could_not_be_started_is_not_called_right(tmp_path: Path, line: str, words: str) -> None:
+    """Somebody checks the file before a service that runs is started again with it."""
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("paho.mqtt")
+    (tmp_path / "token").write_text(SECRET)
+    (tmp_path / "cameras.toml").write_text(f'{line}\n[[camera]]\nname = "a"\nsource = "0"\n')
+    with pytest.raises((ConfigError, EngineError), match=words) as caught:
+        serve(ServeOptions(tmp_path / "cameras.toml", check=True))
+    assert SECRET not in str(caught.value)
 
 
 def test_a_right_file_can_be_checked(tmp_path: Path) -> None:
