@@ -41,7 +41,8 @@ class Mqtt:
         topic = unquote(parts.path.strip("/")) or TOPIC
         if "#" in address or any(sign in topic for sign in "+#\0"):
             raise ConfigError(
-                "mqtt: nothing can be published to a topic with + or #\ngive one without them; in a password # is %23"
+                "mqtt: nothing can be published to a topic with + or #\n"
+                "give one without them; in a password # is %23"
             )
         tls = parts.scheme == "mqtts"
         self._host, self._port = host, port or (8883 if tls else 1883)

@@ -59,6 +59,9 @@ class Outbox:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
+            # Else damage shows with the first event, and ends the watching then.
+            if (found := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(found)
             # An event that a power cut takes back is sent or lost before anybody was told of it.
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(
@@ -113,10 +116,17 @@ class Outbox:
             self._count("delivered" if delivered else "refused", gone)
 
     def counts(self) -> Counts:
-        """Where all events are, over all runs with this file."""
+        """Where all events are, over all runs with this file.
+
+        Raises:
+            OutputError: the file cannot be read.
+        """
         with self._lock:
-            known = dict(self._db.execute("SELECT name, number FROM counts").fetchall())
-            waiting = self._waiting()
+            try:
+                known = dict(self._db.execute("SELECT name, number FROM counts").fetchall())
+                waiting = self._waiting()
+            except sqlite3.Error as error:
+                raise self._error(error) from error
         accepted, delivered, overflowed, refused = (
             int(known.get(name, 0)) for name in ("accepted", "delivered", "overflowed", "refused")
         )
@@ -151,6 +161,7 @@ class Outbox:
             raise self._error(error) from error
 
     def _error(self, error: Exception) -> OutputError:
-        return OutputError(
-            f"cannot keep events in {self.path}: {error}\nfree some space, or make the folder writable"
-        )
+        advice = "free some space, or make the folder writable"
+        if type(error) is sqlite3.DatabaseError:  # its own, not a kind of it: the content is at fault
+            advice = "the file is damaged: move it away; what waited in it is lost"
+        return OutputError(f"cannot keep events in {self.path}: {error}\n{advice}")

@@ -99,6 +99,18 @@ def test_an_outbox_that_cannot_be_is_an_output_error(tmp_path: Path) -> None:
         Outbox(tmp_path / "file" / "box")
 
 
+def test_a_damaged_outbox_is_told_at_the_start(tmp_path: Path) -> None:
+    """It opened, then every event ended the watching of its camera, and the end was a traceback."""
+    box = Outbox(tmp_path / "box")
+    for number in range(100):
+        box.put(str(number), "x" * 500)
+    box.close()
+    content = (tmp_path / "box").read_bytes()
+    (tmp_path / "box").write_bytes(content[:4096] + b"\xa5" * 4096 + content[8192:])
+    with pytest.raises(OutputError, match="is damaged: move it away"):
+        Outbox(tmp_path / "box")
+
+
 class Moody:
     """Fails at random, refuses some for good, and says what arrived."""
 
@@ -213,6 +225,8 @@ def test_a_queue_that_cannot_be_read_is_an_output_error(tmp_path: Path) -> None:
     box.close()
     with pytest.raises(OutputError, match="cannot keep events"):
         box.oldest()
+    with pytest.raises(OutputError, match="cannot keep events"):
+        box.counts()
 
 
 def test_the_sink_sends_what_the_log_writes(tmp_path: Path) -> None:
