@@ -16,6 +16,8 @@ from stream_mer.types import Result, RunSummary
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 CLOSING_S = 3.0
 """How long closing waits for events that are still on their way; the rest is sent at the next start."""
+LOOK_S = 1.0
+"""How often an idle courier looks for events of another process, and whether that one still sends."""
 
 log = logging.getLogger("stream_mer.events")
 
@@ -109,7 +111,7 @@ class Courier:
                 try:
                     letter = self._next()
                     if letter is None:
-                        self._news.wait()
+                        self._news.wait(LOOK_S)
                     elif not self._try(carrier, letter):
                         self._over.wait(self._pause_s())
                 except OutputError as error:  # a full disk must not end the delivery for good
@@ -121,7 +123,8 @@ class Courier:
 
     def _next(self) -> Letter | None:
         with self._lock:
-            letter = self._outbox.oldest()
+            # Another process with this destination may be sending; each would send everything.
+            letter = self._outbox.oldest() if self._outbox.on_duty() else None
             if letter is None:
                 self._empty.set()
         return letter

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from stream_mer.errors import OutputError
+from stream_mer.sinks.duty import take_duty
 
 CAPACITY = 10_000
 """Most events that wait: months of them for one camera, and some 10 MB."""
@@ -55,6 +57,8 @@ class Outbox:
             raise ValueError(f"an outbox needs room for one event, got {capacity}")
         self.path, self._capacity = path, capacity
         self._lock = threading.Lock()
+        self._duty: BinaryIO | None = None
+        self._closed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -89,6 +93,20 @@ class Outbox:
                     "DELETE FROM queue WHERE key IN (SELECT key FROM queue ORDER BY key LIMIT ?)", (excess,)
                 )
                 self._count("overflowed", excess)
+
+    def on_duty(self) -> bool:
+        """Whether this object is the one that sends; of several with one file only one is, until it closes.
+
+        Raises:
+            OutputError: that cannot be found out.
+        """
+        with self._lock:
+            if self._duty is None and not self._closed:
+                try:
+                    self._duty = take_duty(self.path.with_name(f"{self.path.name}.lock"))
+                except OSError as error:
+                    raise self._error(error) from error
+            return self._duty is not None
 
     def oldest(self) -> Letter | None:
         """The next event to send; it stays until ``settle``.
@@ -135,7 +153,11 @@ class Outbox:
     def close(self) -> None:
         """Close the file; what waits stays in it."""
         with self._lock:
+            self._closed = True
             self._db.close()
+            if self._duty is not None:
+                self._duty.close()
+                self._duty = None
 
     def _waiting(self) -> int:
         return int(self._db.execute("SELECT COUNT(*) FROM queue").fetchone()[0])

@@ -193,6 +193,37 @@ def test_an_event_sent_while_the_courier_finds_nothing_has_its_last_chance(
     assert drained(courier).close().delivered == 1
 
 
+def test_two_programs_with_one_destination_send_everything_once(tmp_path: Path) -> None:
+    """Two services on one machine that post to one address share the queue; each sent all of it."""
+    arrived: list[tuple[str, str]] = []
+
+    class Telling(Moody):
+        def __init__(self, who: str) -> None:
+            super().__init__(0)
+            self.who = who
+
+        def deliver(self, letter: Letter) -> None:
+            time.sleep(0.002)  # as a network would; in it the other one finds the same event
+            arrived.append((self.who, letter.id))
+
+    first, second = (
+        Courier(Outbox(tmp_path / "box"), lambda who=who: Telling(who), pauses_s=QUICK)  # type: ignore[misc]
+        for who in ("first", "second")
+    )
+    for number in range(20):
+        first.send(f"a{number}", "{}")
+        second.send(f"b{number}", "{}")
+    drained(first)
+    sent = [letter for _, letter in arrived]
+    assert sorted(sent) == sorted([*(f"a{n}" for n in range(20)), *(f"b{n}" for n in range(20))])
+    assert len({who for who, _ in arrived}) == 1
+    on_duty, other = (first, second) if arrived[0][0] == "first" else (second, first)
+    on_duty.close()
+    other.send("last", "{}")
+    assert drained(other).close().delivered == 41, "the other one takes over"
+    assert [letter for _, letter in arrived].count("last") == 1
+
+
 def test_a_disk_that_is_full_for_a_while_does_not_end_the_delivery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
