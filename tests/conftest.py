@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Timing belongs to benchmarks: a busy machine must not fail a property test.
-settings.register_profile("no-deadline", deadline=None, derandomize=True)
+settings.register_profile(
+    "no-deadline", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("no-deadline")
 
 REQUIRED = frozenset(filter(None, os.environ.get("STREAM_MER_REQUIRE", "").split(",")))

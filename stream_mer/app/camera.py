@@ -21,7 +21,7 @@ from stream_mer.capture.clock import MonotonicClock
 from stream_mer.capture.reconnect import LinkChange
 from stream_mer.capture.redact import redact
 from stream_mer.config import Settings
-from stream_mer.errors import SourceError, StreamMerError
+from stream_mer.errors import OutputError, SourceError, StreamMerError
 from stream_mer.pipeline.plan import Plan, SinkRecipe
 from stream_mer.pipeline.sparse import SparseTracker
 from stream_mer.pipeline.steps import FaceStep
@@ -138,14 +138,17 @@ class Camera:
         if stopping:
             run.stop()
         try:
-            return run.run()
-        finally:
-            if folder is not None and run.progress.tally.frames:
-                write_summary(folder / "run.json", run.summarise())
-            with self._lock:
-                self._run = None
-                self._past = self._past.plus(Totals.of(run))
-                self._last_ns = run.flow().last_ns or self._last_ns
+            summary = run.run()
+        except BaseException:
+            self._book(run)
+            try:
+                _report(run, folder)
+            except OutputError as error:  # why the run ended says more, and may mean "never again"
+                self._log.warning("%s: %s", self.name, str(error).partition("\n")[0])
+            raise
+        self._book(run)
+        _report(run, folder)
+        return summary
 
     def stop(self) -> None:
         """Ask for an orderly end. Callable from any thread."""
@@ -192,6 +195,13 @@ class Camera:
         when = datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=rest_ns // 1000)
         return when.isoformat(timespec="milliseconds")
 
+    def _book(self, run: ThreadedRun) -> None:
+        """A run is over: what it counted is kept, whatever becomes of its outputs."""
+        with self._lock:
+            self._run = None
+            self._past = self._past.plus(Totals.of(run))
+            self._last_ns = run.flow().last_ns or self._last_ns
+
     def _plan(self, started: datetime) -> Plan:
         recipe = self.recipe
         plan = build_plan(
@@ -220,6 +230,11 @@ class Camera:
     def _tell(self, level: int, words: str, note: str | None = None) -> None:
         self._log.log(level, "%s: %s", self.name, words)
         self._note(redact(words if note is None else note))
+
+
+def _report(run: ThreadedRun, folder: Path | None) -> None:
+    if folder is not None and run.progress.tally.frames:
+        write_summary(folder / "run.json", run.summarise())
 
 
 def folder_of(root: Path, camera: str, started: datetime) -> Path:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from stream_mer.app.sources import open_source
 from stream_mer.capture.redact import redact
 from stream_mer.config import Settings
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, StreamMerError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -103,7 +104,7 @@ def load_cameras(path: Path) -> FleetConfig:
             might hold a password.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin with a mark
     except OSError as error:
         raise ConfigError(
             f"cannot read {path}: {error.strerror or error}\ngive a file like the one in the README"
@@ -180,13 +181,23 @@ class _Reader:
             )
         return CameraConfig(
             table["name"],
-            self._source(table, where),
+            self._checked(self._source(table, where), where),
             self._settings(table, OWN, common, where),
             bool(table.get("record", True)),
         )
 
+    def _checked(self, source: str, where: str) -> str:
+        """The source, if it could be opened at all: what never can would be tried for ever."""
+        try:
+            open_source(source, paced=True)
+        except StreamMerError as error:
+            raise ConfigError(f"{self._path}, {where}: {error}") from None
+        return source
+
     def _source(self, table: Mapping[str, Any], where: str) -> str:
         source = str(table["source"])
+        if isinstance(table["source"], int) and table["source"] < 0:
+            raise self._error(where, f"there is no camera {source}", "count them from 0")
         if "username" not in table and "password_file" not in table:
             path = self._path.parent / source
             return str(path) if not source.isdecimal() and "://" not in source else source
@@ -236,6 +247,8 @@ class _Reader:
                 advice = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}"
                 raise self._error(where, f"unknown key {key!r}", advice)
             kinds = known[key]
+            if value == "":
+                raise self._error(where, f"{key!r} is empty", "give a value, or leave the line out")
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
                 wanted = " or ".join(_WORDS[kind] for kind in kinds)
                 raise self._error(
@@ -251,7 +264,7 @@ _WORDS: dict[type, str] = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
-    list: "a list of tables",
+    list: "tables: [[camera]], with two brackets",
     dict: "a table",
 }
 

@@ -28,6 +28,26 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def check_dashboard(address: str, token: str | None) -> None:
+    """Find out without opening anything whether it could be served.
+
+    Raises:
+        ConfigError: the extra ``web`` is not installed, the address is none, or no token.
+    """
+    host, port = parse_address(address)
+    try:
+        from stream_mer.web.server import require_safe
+    except ImportError as error:
+        raise _not_installed(error) from error
+    require_safe(host, port, token)
+
+
+def _not_installed(error: ImportError) -> ConfigError:
+    return ConfigError(
+        f"--web needs {error.name}, which is not installed.\nRun: pip install 'stream-mer[web]'"
+    )
+
+
 @contextmanager
 def dashboard(address: str, token: str | None, fleet: Fleet) -> Iterator[str]:
     """Serve the dashboard inside the ``with`` block; gives words on how to open it, the token not among them.
@@ -46,9 +66,7 @@ def dashboard(address: str, token: str | None, fleet: Fleet) -> Iterator[str]:
         from stream_mer.web.metrics import Buckets, CameraReading, Metrics, Reading
         from stream_mer.web.server import WebServer
     except ImportError as error:
-        raise ConfigError(
-            f"--web needs {error.name}, which is not installed.\nRun: pip install 'stream-mer[web]'"
-        ) from error
+        raise _not_installed(error) from error
 
     def read_camera(camera: Camera) -> CameraReading:
         totals, age_s, run = camera.totals(), camera.age_s(), camera.run

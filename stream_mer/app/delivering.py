@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 
@@ -40,12 +40,15 @@ def _standard_output() -> int | None:
         return None
 
 
-def open_couriers(deliver: Delivery, opened: ExitStack) -> dict[str, Courier]:
-    """One courier a destination, closed with ``opened``; settings are checked now, connections made later."""
-    carriers: dict[str, tuple[str, Callable[[], Carrier]]] = {}
+def carriers(deliver: Delivery) -> dict[str, tuple[str, Carrier]]:
+    """Destination -> its address and the one who carries there; nothing is contacted yet.
+
+    Raises:
+        ConfigError: an address or a token is not right, or the extra ``mqtt`` is not installed.
+    """
+    made: dict[str, tuple[str, Carrier]] = {}
     if deliver.webhook is not None:
-        hook = Webhook(deliver.webhook, token=deliver.webhook_token)
-        carriers["webhook"] = (deliver.webhook, lambda: hook)
+        made["webhook"] = (deliver.webhook, Webhook(deliver.webhook, token=deliver.webhook_token))
     if deliver.mqtt is not None:
         try:
             from stream_mer.sinks.mqtt import Mqtt
@@ -53,11 +56,19 @@ def open_couriers(deliver: Delivery, opened: ExitStack) -> dict[str, Courier]:
             raise ConfigError(
                 f"mqtt needs {error.name}, which is not installed.\nRun: pip install 'stream-mer[mqtt]'"
             ) from error
-        broker = Mqtt(deliver.mqtt)
-        carriers["mqtt"] = (deliver.mqtt, lambda: broker)
+        made["mqtt"] = (deliver.mqtt, Mqtt(deliver.mqtt))
+    return made
+
+
+def open_couriers(deliver: Delivery, opened: ExitStack) -> dict[str, Courier]:
+    """One courier a destination, closed with ``opened``; settings are checked now, connections made later."""
     folder = user_state_path("stream_mer") / "outbox"
     couriers: dict[str, Courier] = {}
-    for name, (address, carrier) in carriers.items():
+    for name, (address, carrier) in carriers(deliver).items():
         box = Outbox(folder / f"{name}-{hashlib.sha256(address.encode()).hexdigest()[:16]}.sqlite")
-        couriers[name] = opened.enter_context(closing(Courier(box, carrier)))
+        couriers[name] = opened.enter_context(closing(Courier(box, partial(_same, carrier))))
     return couriers
+
+
+def _same(carrier: Carrier) -> Carrier:
+    return carrier

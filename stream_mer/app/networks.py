@@ -110,6 +110,19 @@ def pick_networks(
     )
 
 
+def require_known(settings: Settings) -> None:
+    """Check the names of both networks without measuring or opening anything.
+
+    Raises:
+        EngineError: one of them is not known here.
+    """
+    manifests = list_manifests(engines_root())
+    if settings.engine != "auto":
+        find_manifest(settings.engine, (*(m for m in manifests if m.task == SUPER_RESOLUTION), BICUBIC))
+    if settings.classifier != "auto":
+        find_manifest(settings.classifier, tuple(m for m in manifests if m.task == CLASSIFICATION))
+
+
 def _classifier(manifests: tuple[Manifest, ...], name: str) -> Manifest:
     classifiers = tuple(m for m in manifests if m.task == CLASSIFICATION)
     if name != "auto":

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from stream_mer.app.cameras import load_cameras
+from stream_mer.app.cameras import FleetConfig, load_cameras
 from stream_mer.app.console import counted
-from stream_mer.app.dashboard import dashboard
+from stream_mer.app.dashboard import check_dashboard, dashboard
+from stream_mer.app.delivering import carriers
 from stream_mer.app.fleet import Fleet, Place
 from stream_mer.app.logs import start_logging, teller
+from stream_mer.app.networks import require_known
 from stream_mer.app.notice import give_notice
 from stream_mer.app.outputs import require_writable
 from stream_mer.app.systemd import Systemd
+from stream_mer.errors import ConfigError
 from stream_mer.pipeline.presses import Presses, counted_presses
 from stream_mer.pipeline.threads import DOUBLE_PRESS_S
 
@@ -42,6 +45,7 @@ def serve(options: ServeOptions) -> int:
         KeyboardInterrupt: after an orderly stop.
     """
     config = load_cameras(options.config)
+    _require_startable(options.config, config)
     if options.check:
         print(f"{options.config}: {counted(len(config.cameras), 'camera')}, nothing wrong")
         return 0
@@ -76,6 +80,22 @@ def serve(options: ServeOptions) -> int:
     finally:
         logging.getLogger().removeHandler(handler)
     return 0
+
+
+def _require_startable(path: Path, config: FleetConfig) -> None:
+    """Check what can be checked without loading, contacting or opening anything.
+
+    Raises:
+        ConfigError: the dashboard or a destination of events is not right.
+        EngineError: a network is not known.
+    """
+    try:
+        if config.web is not None:
+            check_dashboard(config.web, config.web_token)
+        carriers(config.deliver)
+    except ConfigError as error:
+        raise ConfigError(f"{path}, at the top: {error}") from None
+    require_known(config.settings)
 
 
 def _attend(fleet: Fleet, systemd: Systemd, presses: Presses, seconds: float | None) -> None:

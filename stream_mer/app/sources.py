@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from stream_mer.capture.address import is_address
+from stream_mer.capture.address import is_address, resolve
 from stream_mer.capture.clock import MonotonicClock
 from stream_mer.capture.gstreamer import CSI, GStreamerCamera, is_gstreamer, pipeline_for
 from stream_mer.capture.opencv import OpenCvCamera
@@ -58,6 +58,9 @@ def open_source(
         word: ``0`` or ``"0"`` is a camera, ``scheme://...`` an address, anything else a file.
         paced: play a file at its own pace as if it were a camera.
         observe: told when the connection to an address is lost and made again.
+
+    Raises:
+        StreamMerError: it can never be opened, whatever the camera does.
     """
     text = str(word)
     if text.isdecimal() and len(text) <= CAMERA_DIGITS and not Path(text).exists():
@@ -68,6 +71,7 @@ def open_source(
         again = partial(_reconnecting, camera, observe)
         return SourceRecipe(camera if text.startswith(CSI) else again, live=True, drain=True)
     if is_address(text):
+        resolve(text, 1.0)  # a scheme that is not accepted will not be tomorrow
         connect = partial(PyAvSource, text, live=True)
         return SourceRecipe(partial(_reconnecting, connect, observe), live=True, drain=True)
     if paced:

@@ -16,6 +16,8 @@ from stream_mer.types import Result, RunSummary
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 CLOSING_S = 3.0
 """How long closing waits for events that are still on their way; the rest is sent at the next start."""
+LOOK_S = 1.0
+"""How often an idle courier looks for events of another process, and whether that one still sends."""
 
 log = logging.getLogger("stream_mer.events")
 
@@ -64,6 +66,7 @@ class Courier:
     ) -> None:
         self._outbox, self._carrier, self._pauses_s = outbox, carrier, pauses_s
         self._news = threading.Event()
+        self._lock = threading.Lock()  # no event slips in between finding nothing and saying so
         self._empty = threading.Event()
         self._over = threading.Event()
         self._failures = 0
@@ -77,9 +80,12 @@ class Courier:
         Raises:
             OutputError: it is not.
         """
-        self._empty.clear()
-        self._outbox.put(event_id, body)
-        self._news.set()
+        with self._lock:
+            self._empty.clear()
+            try:
+                self._outbox.put(event_id, body)
+            finally:
+                self._news.set()
 
     def counts(self) -> Counts:
         """Where all events are."""
@@ -103,10 +109,9 @@ class Courier:
             while not self._over.is_set():
                 self._news.clear()
                 try:
-                    letter = self._outbox.oldest()
+                    letter = self._next()
                     if letter is None:
-                        self._empty.set()
-                        self._news.wait()
+                        self._news.wait(LOOK_S)
                     elif not self._try(carrier, letter):
                         self._over.wait(self._pause_s())
                 except OutputError as error:  # a full disk must not end the delivery for good
@@ -115,6 +120,14 @@ class Courier:
         finally:
             self._empty.set()
             carrier.close()
+
+    def _next(self) -> Letter | None:
+        with self._lock:
+            # Another process with this destination may be sending; each would send everything.
+            letter = self._outbox.oldest() if self._outbox.on_duty() else None
+            if letter is None:
+                self._empty.set()
+        return letter
 
     def _try(self, carrier: Carrier, letter: Letter) -> bool:
         try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import select
+import stat
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +19,9 @@ from stream_mer.types import Event, Result, RunSummary
 
 CLEAR_LINE = b"\r\x1b[2K"
 """On a terminal the line of progress is in the way; it is drawn again below."""
+
+_line = threading.Lock()
+"""Held for one line: what half a line leaves behind is taken back before another camera's follows."""
 
 log = logging.getLogger("stream_mer.events")
 
@@ -86,8 +91,24 @@ class EventStream:
                 return "nobody reads it"
         except OSError:  # a system that can ask this of sockets only
             pass
-        try:
-            written = os.write(self._descriptor, line)
-        except OSError as error:
-            return error.strerror or str(error)
-        return "" if written == len(line) else "only part of a line was taken"
+        with _line:
+            try:
+                written = os.write(self._descriptor, line)
+                if written < len(line):
+                    _take_back(self._descriptor, written)
+                    return "only part of a line was taken"
+            except OSError as error:
+                return error.strerror or str(error)
+        return ""
+
+
+def _take_back(descriptor: int, written: int) -> None:
+    """Cut half a line off a file whose disk is full; the next event would end it, and be lost with it.
+
+    Raises:
+        OSError: the file does not allow it.
+    """
+    what = os.fstat(descriptor)
+    if stat.S_ISREG(what.st_mode):
+        os.ftruncate(descriptor, what.st_size - written)
+        os.lseek(descriptor, what.st_size - written, os.SEEK_SET)

@@ -38,9 +38,15 @@ class Mqtt:
             raise ConfigError(
                 "mqtt: this is no broker's address\ngive mqtt://HOST or mqtts://USER:PASSWORD@HOST:PORT/TOPIC"
             )
+        topic = unquote(parts.path.strip("/")) or TOPIC
+        if "#" in address or any(sign in topic for sign in "+#\0"):
+            raise ConfigError(
+                "mqtt: nothing can be published to a topic with + or #\n"
+                "give one without them; in a password # is %23"
+            )
         tls = parts.scheme == "mqtts"
         self._host, self._port = host, port or (8883 if tls else 1883)
-        self._topic = unquote(parts.path.strip("/")) or TOPIC
+        self._topic = topic
         self._timeout_s = timeout_s
         self._tls = tls
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")

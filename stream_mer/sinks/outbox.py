@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from stream_mer.errors import OutputError
+from stream_mer.sinks.duty import take_duty
 
 CAPACITY = 10_000
 """Most events that wait: months of them for one camera, and some 10 MB."""
@@ -55,10 +57,15 @@ class Outbox:
             raise ValueError(f"an outbox needs room for one event, got {capacity}")
         self.path, self._capacity = path, capacity
         self._lock = threading.Lock()
+        self._duty: BinaryIO | None = None
+        self._closed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
+            # Else damage shows with the first event, and ends the watching then.
+            if (found := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(found)
             # An event that a power cut takes back is sent or lost before anybody was told of it.
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(
@@ -87,6 +94,20 @@ class Outbox:
                 )
                 self._count("overflowed", excess)
 
+    def on_duty(self) -> bool:
+        """Whether this object is the one that sends; of several with one file only one is, until it closes.
+
+        Raises:
+            OutputError: that cannot be found out.
+        """
+        with self._lock:
+            if self._duty is None and not self._closed:
+                try:
+                    self._duty = take_duty(self.path.with_name(f"{self.path.name}.lock"))
+                except OSError as error:
+                    raise self._error(error) from error
+            return self._duty is not None
+
     def oldest(self) -> Letter | None:
         """The next event to send; it stays until ``settle``.
 
@@ -113,10 +134,17 @@ class Outbox:
             self._count("delivered" if delivered else "refused", gone)
 
     def counts(self) -> Counts:
-        """Where all events are, over all runs with this file."""
+        """Where all events are, over all runs with this file.
+
+        Raises:
+            OutputError: the file cannot be read.
+        """
         with self._lock:
-            known = dict(self._db.execute("SELECT name, number FROM counts").fetchall())
-            waiting = self._waiting()
+            try:
+                known = dict(self._db.execute("SELECT name, number FROM counts").fetchall())
+                waiting = self._waiting()
+            except sqlite3.Error as error:
+                raise self._error(error) from error
         accepted, delivered, overflowed, refused = (
             int(known.get(name, 0)) for name in ("accepted", "delivered", "overflowed", "refused")
         )
@@ -125,7 +153,11 @@ class Outbox:
     def close(self) -> None:
         """Close the file; what waits stays in it."""
         with self._lock:
+            self._closed = True
             self._db.close()
+            if self._duty is not None:
+                self._duty.close()
+                self._duty = None
 
     def _waiting(self) -> int:
         return int(self._db.execute("SELECT COUNT(*) FROM queue").fetchone()[0])
@@ -151,6 +183,7 @@ class Outbox:
             raise self._error(error) from error
 
     def _error(self, error: Exception) -> OutputError:
-        return OutputError(
-            f"cannot keep events in {self.path}: {error}\nfree some space, or make the folder writable"
-        )
+        advice = "free some space, or make the folder writable"
+        if type(error) is sqlite3.DatabaseError:  # its own, not a kind of it: the content is at fault
+            advice = "the file is damaged: move it away; what waited in it is lost"
+        return OutputError(f"cannot keep events in {self.path}: {error}\n{advice}")

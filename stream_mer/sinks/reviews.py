@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timezone
+from io import FileIO
 from pathlib import Path
 
 from stream_mer.errors import OutputError
@@ -55,12 +57,23 @@ class ReviewLog:
             line = json.dumps({"id": event_id, "verdict": verdict, "reviewed_utc": when}) + "\n"
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(line)
+                with self._path.open("ab", buffering=0) as file:
+                    return _append(file, line.encode())
             except OSError:
                 return False
-        return True
 
     def close(self, summary: RunSummary | None) -> None:  # noqa: ARG002  (the protocol's signature)
         """No event will follow; verdicts may. Idempotent."""
         self._closed = True
+
+
+def _append(file: FileIO, line: bytes) -> bool:
+    """The whole line or nothing of it: half a line would spoil the next one, too."""
+    size = file.seek(0, os.SEEK_END)
+    try:
+        whole = file.write(line) == len(line)
+    except OSError:
+        whole = False
+    if not whole:
+        os.ftruncate(file.fileno(), size)
+    return whole

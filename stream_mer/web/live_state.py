@@ -40,6 +40,7 @@ class _Stream:
     frames: int = 0
     events: int = 0
     time_ns: int = 0
+    run: int = 0
     epoch: int = 0
     seen_ns: int = 0
     size: tuple[int, int] = (0, 0)
@@ -77,12 +78,13 @@ class LiveState:
         """Take a result. ``status`` may hold ``coverage``, ``dropped`` and ``latency_ms``."""
         with self._lock:
             stream, now = self._stream, self._clock_ns()
+            again = stream.phase in ("ended", "failed")
             if stream.phase != "running":  # why there were no pictures is over
                 stream.note = ""
             stream.phase, stream.seen_ns = "running", now
-            if result.frame.epoch != stream.epoch:  # another time line: old scores have no place on it
+            if again or result.frame.epoch != stream.epoch:  # old scores have no place on the new time line
                 stream.scores.clear()
-                stream.epoch = result.frame.epoch
+                stream.run, stream.epoch = stream.run + again, result.frame.epoch
             if not result.repeated:
                 stream.frames += 1
                 stream.arrivals.append(now)
@@ -105,7 +107,7 @@ class LiveState:
                 if (kept := {at: p for at, p in curve.items() if at >= oldest})
             }
             stream.events += len(result.events)
-            stream.recent.extend(_event(event) for event in result.events)
+            stream.recent.extend(_event(event, stream.run, now) for event in result.events)
 
     def publish_picture(self, jpeg: bytes) -> None:
         """Take the newest picture, already encoded."""
@@ -186,6 +188,7 @@ class LiveState:
                 "frames": stream.frames,
                 "fps": round((len(stream.arrivals) - 1) * SECOND / span, 1) if span else None,
                 "time_s": stream.time_ns / SECOND,
+                "run": stream.run,
                 "epoch": stream.epoch,
                 "width": stream.size[0],
                 "height": stream.size[1],
@@ -206,9 +209,12 @@ class LiveState:
             }
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event(event: Event, run: int, now_ns: int) -> dict[str, Any]:
+    """``decided_s`` orders the events of all cameras: their own times begin anew with every run."""
     return {
         "id": event.id,
+        "decided_s": now_ns / SECOND,
+        "run": run,
         "epoch": event.epoch,
         "track_id": event.track_id,
         "onset_s": event.onset_ns / SECOND,

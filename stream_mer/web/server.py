@@ -36,17 +36,7 @@ class WebServer:
     """
 
     def __init__(self, dashboard: Dashboard, host: str, port: int, *, token: str | None = None) -> None:
-        if token is not None and not _TOKEN.fullmatch(token):
-            # An empty one (a variable that is not set, on a command line) would let everybody in.
-            raise ConfigError(
-                "the dashboard's token is empty, or holds more than letters, digits and signs of ASCII\n"
-                "give another one, for example from: openssl rand -hex 16"
-            )
-        if token is None and not is_loopback(host):
-            raise ConfigError(
-                f"--web {host}:{port} would show faces to the network without a token\n"
-                "give one with --web-token, or serve this machine only: --web 127.0.0.1:8080"
-            )
+        require_safe(host, port, token)
         self._dashboard, self._host = dashboard, host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -54,7 +44,7 @@ class WebServer:
         except (OSError, OverflowError) as error:
             raise ConfigError(
                 f"cannot serve the dashboard on {host}:{port}: {getattr(error, 'strerror', None) or error}\n"
-                "choose another address with --web HOST:PORT"
+                "choose another HOST:PORT, or end what uses this one"
             ) from error
         self.port = int(self._socket.getsockname()[1])
         config = uvicorn.Config(
@@ -108,3 +98,22 @@ class WebServer:
                 self._thread.join(STOP_S / 2)
         self._socket.close()
         return not self._thread.is_alive()
+
+
+def require_safe(host: str, port: int, token: str | None) -> None:
+    """Check that nobody is let in who should not be.
+
+    Raises:
+        ConfigError: off loopback without a token, or a token that is empty or cannot be sent.
+    """
+    if token is not None and not _TOKEN.fullmatch(token):
+        # An empty one (a variable that is not set, on a command line) would let everybody in.
+        raise ConfigError(
+            "the dashboard's token is empty, or holds more than letters, digits and signs of ASCII\n"
+            "give another one, for example from: openssl rand -hex 16"
+        )
+    if token is None and not is_loopback(host):
+        raise ConfigError(
+            f"--web {host}:{port} would show faces to the network without a token\n"
+            "give one (--web-token, web_token_file), or serve this machine only: 127.0.0.1:8080"
+        )

@@ -92,6 +92,12 @@ CAMERA = '[[camera]]\nname = "door"\nsource = "rtsp://u:hunter2@h/x"\n'
         ("web_token_file = 'none'\n" + CAMERA, "cannot read web_token_file none"),
         (CAMERA * 1 + "x = ", "is not TOML"),
         ("password = 'hunter2'\n" + CAMERA, "unknown key 'password'"),
+        ("record = ''\n" + CAMERA, "'record' is empty"),  # else: recorded beside the file
+        (CAMERA.replace("rtsp://", "ftp://"), "camera 'door': cannot open ftp://***@h/x: the scheme 'ftp'"),
+        (CAMERA.replace("h/x", "h/a b"), "camera 'door': the address rtsp://*** holds white space"),
+        ("[[camera]]\nname = 'a'\nsource = ''", "'source' is empty"),
+        ("[[camera]]\nname = 'a'\nsource = -1", "there is no camera -1"),
+        ("[camera]\nname = 'a'\nsource = '0'", "give tables: [[camera]], with two brackets"),
     ],
 )
 def test_what_is_wrong_is_said_where_it_is(tmp_path: Path, text: str, words: str) -> None:
@@ -102,6 +108,10 @@ def test_what_is_wrong_is_said_where_it_is(tmp_path: Path, text: str, words: str
     assert "cameras.toml" in said
     assert 2 <= len(said.splitlines()) <= 3
     assert SECRET not in said
+
+
+def test_a_file_from_an_editor_that_marks_its_encoding(tmp_path: Path) -> None:
+    assert load(tmp_path, "\ufeff" + CAMERA).cameras[0].name == "door"
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import http.server
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,18 @@ from stream_mer.sinks.outbox import Letter, Outbox
 from stream_mer.sinks.webhook import Webhook
 
 QUICK = (0.005, 0.02)
+
+
+WAIT_S = 60
+
+
+def drained(courier: Courier) -> Courier:
+    """Wait until nothing waits any more: how long closing is patient is no matter of these tests."""
+    deadline = time.monotonic() + WAIT_S
+    while courier.counts().waiting:
+        assert time.monotonic() < deadline, courier.counts()
+        time.sleep(0.005)
+    return courier
 
 
 def balanced(counts) -> bool:  # type: ignore[no-untyped-def]
@@ -86,6 +99,18 @@ def test_an_outbox_that_cannot_be_is_an_output_error(tmp_path: Path) -> None:
         Outbox(tmp_path / "file" / "box")
 
 
+def test_a_damaged_outbox_is_told_at_the_start(tmp_path: Path) -> None:
+    """It opened, then every event ended the watching of its camera, and the end was a traceback."""
+    box = Outbox(tmp_path / "box")
+    for number in range(100):
+        box.put(str(number), "x" * 500)
+    box.close()
+    content = (tmp_path / "box").read_bytes()
+    (tmp_path / "box").write_bytes(content[:4096] + b"\xa5" * 4096 + content[8192:])
+    with pytest.raises(OutputError, match="is damaged: move it away"):
+        Outbox(tmp_path / "box")
+
+
 class Moody:
     """Fails at random, refuses some for good, and says what arrived."""
 
@@ -113,7 +138,7 @@ def test_everything_arrives_in_order_or_is_counted(tmp_path: Path) -> None:
     courier = Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK)
     for number in range(100):
         courier.send(str(number), "{}")
-    counts = courier.close()
+    counts = drained(courier).close()
     assert carrier.arrived == [str(n) for n in range(100) if n % 10 != 3]
     assert (counts.accepted, counts.delivered, counts.refused, counts.waiting) == (100, 90, 10, 0)
     assert carrier.closed == 1
@@ -134,8 +159,69 @@ def test_what_does_not_arrive_waits_for_the_next_start(
         courier.send(str(number), "{}")
     assert courier.close().waiting == 5
     carrier = Moody(2)
-    counts = Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK).close()
+    counts = drained(Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK)).close()
     assert (counts.waiting, counts.delivered + counts.refused) == (0, 5)
+
+
+def test_an_event_sent_while_the_courier_finds_nothing_has_its_last_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came between the courier's look and its word that nothing waits; closing believed that word."""
+    box, gate, under_way, go_on = Outbox(tmp_path / "box"), *(threading.Event() for _ in range(3))
+    real = box.oldest
+
+    def oldest() -> Letter | None:
+        letter = real()
+        gate.wait(WAIT_S)
+        return letter
+
+    class Slow(Moody):
+        def deliver(self, letter: Letter) -> None:
+            under_way.set()
+            go_on.wait(WAIT_S)
+
+    monkeypatch.setattr(box, "oldest", oldest)
+    courier = Courier(box, lambda: Slow(0), pauses_s=QUICK)
+    sending = threading.Thread(target=courier.send, args=("1", "{}"))
+    sending.start()
+    sending.join(0.5)  # where nothing keeps it out, the event is in by now
+    gate.set()
+    sending.join()
+    assert under_way.wait(WAIT_S)
+    assert not courier._empty.is_set(), "closing would not wait for it"
+    go_on.set()
+    assert drained(courier).close().delivered == 1
+
+
+def test_two_programs_with_one_destination_send_everything_once(tmp_path: Path) -> None:
+    """Two services on one machine that post to one address share the queue; each sent all of it."""
+    arrived: list[tuple[str, str]] = []
+
+    class Telling(Moody):
+        def __init__(self, who: str) -> None:
+            super().__init__(0)
+            self.who = who
+
+        def deliver(self, letter: Letter) -> None:
+            time.sleep(0.002)  # as a network would; in it the other one finds the same event
+            arrived.append((self.who, letter.id))
+
+    first, second = (
+        Courier(Outbox(tmp_path / "box"), lambda who=who: Telling(who), pauses_s=QUICK)  # type: ignore[misc]
+        for who in ("first", "second")
+    )
+    for number in range(20):
+        first.send(f"a{number}", "{}")
+        second.send(f"b{number}", "{}")
+    drained(first)
+    sent = [letter for _, letter in arrived]
+    assert sorted(sent) == sorted([*(f"a{n}" for n in range(20)), *(f"b{n}" for n in range(20))])
+    assert len({who for who, _ in arrived}) == 1
+    on_duty, other = (first, second) if arrived[0][0] == "first" else (second, first)
+    on_duty.close()
+    other.send("last", "{}")
+    assert drained(other).close().delivered == 41, "the other one takes over"
+    assert [letter for _, letter in arrived].count("last") == 1
 
 
 def test_a_disk_that_is_full_for_a_while_does_not_end_the_delivery(
@@ -159,7 +245,7 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_the_delivery(
     courier = Courier(box, lambda: carrier, pauses_s=QUICK)
     for number in (1, 2):
         courier.send(str(number), "{}")
-    counts = courier.close()
+    counts = drained(courier).close()
     assert troubles == []
     assert (counts.delivered, counts.waiting) == (2, 0), "and sent again, under the same key, where in doubt"
     assert set(carrier.arrived) == {"1", "2"}
@@ -170,6 +256,8 @@ def test_a_queue_that_cannot_be_read_is_an_output_error(tmp_path: Path) -> None:
     box.close()
     with pytest.raises(OutputError, match="cannot keep events"):
         box.oldest()
+    with pytest.raises(OutputError, match="cannot keep events"):
+        box.counts()
 
 
 def test_the_sink_sends_what_the_log_writes(tmp_path: Path) -> None:
@@ -188,7 +276,7 @@ def test_the_sink_sends_what_the_log_writes(tmp_path: Path) -> None:
     sink.close(None)
     with pytest.raises(OutputError, match="already closed"):
         sink.write(result(2))
-    courier.close()
+    drained(courier).close()
     first = json.loads(bodies[0])
     assert len(bodies) == 2
     assert (first["onset_ns"], first["onset_utc"]) == (40_000_000, "utc40000000")
@@ -239,7 +327,7 @@ def test_webhook_posts_until_it_is_taken(hook: type[Hook], tmp_path: Path) -> No
     courier = Courier(Outbox(tmp_path / "box"), lambda: carrier, pauses_s=QUICK)
     for number in range(3):
         courier.send(str(number), f'{{"n": {number}}}')
-    counts = courier.close()
+    counts = drained(courier).close()
     assert (counts.delivered, counts.refused, counts.waiting) == (2, 1, 0)
     headers, body = hook.asked[0]
     assert (headers["Idempotency-Key"], headers["Authorization"], body) == ("0", "Bearer t0ken", b'{"n": 0}')

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sink_samples import event, result
@@ -72,6 +73,26 @@ def test_a_reader_that_has_gone_ends_nothing(caplog: pytest.LogCaptureFixture) -
             sink.write(result(number, events=(event(40 * number),)))
     assert len(caplog.records) == 1
     os.close(write)
+
+
+@pytest.mark.parametrize("how", [0, os.O_APPEND])
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path, how: int) -> None:
+    """With ``>> events.jsonl`` the next event would be glued to it, and both be lost."""
+    resource = pytest.importorskip("resource", reason="no file size limits here")
+    path = tmp_path / "events.jsonl"
+    before = b"x" * (1 << 20) + b"\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how)
+    os.write(descriptor, before)
+    door, hall = (EventStream(EventLines(name, dict), descriptor) for name in ("door", "hall"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))  # as a disk with ten bytes left
+    try:
+        door.write(result(0, events=(event(40),)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    hall.write(result(1, events=(event(80),)))
+    os.close(descriptor)
+    assert json.loads(path.read_bytes()[len(before) :])["camera"] == "hall"
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo terminals here")

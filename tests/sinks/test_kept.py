@@ -124,3 +124,20 @@ def test_a_review_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     log = ReviewLog(tmp_path / "file" / "reviews.jsonl")
     log.write(result(0, events=(event(400),)))
     assert not log.review(event(400).id, "accept")
+
+
+def test_a_full_disk_leaves_no_half_review(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="no file size limits here")
+    log, path = ReviewLog(tmp_path / "reviews.jsonl", now=Now()), tmp_path / "reviews.jsonl"
+    log.write(result(0, events=(event(400),)))
+    before = b"x" * (1 << 20) + b"\n"
+    path.write_bytes(before)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))  # as a disk with ten bytes left
+    try:
+        assert not log.review(event(400).id, "accept")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+    assert log.review(event(400).id, "reject")
+    assert json.loads(path.read_bytes()[len(before) :])["verdict"] == "reject"

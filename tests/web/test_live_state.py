@@ -74,6 +74,28 @@ def test_new_epoch_starts_an_empty_score_line() -> None:
     assert state.snapshot()["scores"] == {}
 
 
+def test_a_pipeline_started_again_starts_an_empty_score_line() -> None:
+    """Its times begin at 0 again: what the run before drew at 100 s must not be seen there once more."""
+    state = LiveState("door", clock_ns=Hands())
+    state.publish(result(2500, scores=((100_000, 0.7),), events=(event(99_000),)))
+    state.finish(failed=True)
+    state.publish(result(2))
+    got = state.snapshot()
+    assert got["scores"] == {}
+    assert got["events"][0]["run"] != got["run"]
+    state.publish(result(3, events=(event(80),)))
+    assert state.snapshot()["events"][1]["run"] == got["run"]
+
+
+def test_events_of_all_cameras_are_ordered_by_when_they_were_decided() -> None:
+    hands = Hands()
+    first, second = LiveState("door", clock_ns=hands), LiveState("hall", clock_ns=hands)
+    for state, index in ((first, 9000), (second, 5)):
+        hands.ns += SECOND
+        state.publish(result(index, events=(event(index * 40),)))
+    assert [s.snapshot()["events"][0]["decided_s"] for s in (first, second)] == [1.0, 2.0]
+
+
 def test_repeated_result_is_no_frame_but_its_events_count() -> None:
     state = LiveState("door", clock_ns=Hands())
     state.publish(result(5))
@@ -110,7 +132,9 @@ def test_readers_and_the_writer_do_not_disturb_each_other() -> None:
     state, stop, seen = LiveState("door"), threading.Event(), []
 
     def read() -> None:
-        while not stop.is_set():
+        over = False
+        while not over:  # at least once, however late this thread comes to its turn
+            over = stop.is_set()
             got = state.snapshot()
             # Frames and events are published together: a torn read would show one without the other.
             seen.append(got["events_total"] == got["frames"])
@@ -123,5 +147,5 @@ def test_readers_and_the_writer_do_not_disturb_each_other() -> None:
     stop.set()
     for reader in readers:
         reader.join(10)
-    assert seen
+    assert len(seen) >= len(readers)
     assert all(seen)

@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,43 @@ def test_thumbnails_are_shown_where_they_are_kept(visit: Any) -> None:
     faces = here.page.locator("#found img")
     assert faces.count() == 3
     until(here.page, "[...document.querySelectorAll('#found img')].every(i => i.naturalWidth === 64)")
+
+
+@contextmanager
+def told(page: Any, cameras: list[dict[str, Any]]) -> Iterator[None]:
+    """Inside the block the page is told of these cameras instead of the site's own."""
+    state = {"cameras": cameras, "overload": {"level": 0, "name": "", "steps": []}}
+    page.route("**/api/state", lambda route: route.fulfill(json=state))
+    yield
+    page.unroute_all(behavior="wait")
+
+
+def test_a_tab_left_open_shows_the_cameras_of_a_service_started_again(visit: Any, site: Site) -> None:
+    """Started with two cameras instead of eight: the other six must not stand there as if they ran."""
+    here = visit()
+    here.page.route("**/pictures", lambda route: route.abort())
+    here.page.evaluate("watching.abort()")
+    kept = site.states[1].snapshot()
+    with told(here.page, [{**kept, "name": "other"}, kept]):
+        until(here.page, "document.querySelectorAll('#cameras .card').length === 2")
+        assert here.page.locator("#cameras h2").all_inner_texts() == ["other", "camera 1"]
+        sizes = here.page.evaluate("[...document.querySelectorAll('.view')].map(v => v.width)")
+        assert sizes == [4, 160], "the picture of another camera is gone, one's own stays"
+    until(here.page, "document.querySelectorAll('#cameras .card').length === 8")
+
+
+def test_the_newest_event_is_on_top_whatever_its_cameras_clock(visit: Any, site: Site) -> None:
+    """A camera that was never lost tells smaller epochs than one that was; its events came below for ever."""
+    here = visit()
+    lost, steady = site.states[0].snapshot(), site.states[1].snapshot()
+    one = lost["events"][0]
+    lost["events"] = [
+        {**one, "id": f"old-{n}", "epoch": 3, "onset_s": 9000 + n, "decided_s": n} for n in range(100)
+    ]
+    steady["events"] = [{**one, "id": "new", "epoch": 0, "onset_s": 5, "decided_s": 1000, "label": "others"}]
+    with told(here.page, [lost, steady]):
+        until(here.page, "document.querySelectorAll('#events li').length === 100")
+        assert here.page.locator("#events .what").first.inner_text() == "others"
 
 
 def test_phone_and_dark(visit: Any, tmp_path: Path) -> None:
