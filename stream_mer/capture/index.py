@@ -11,6 +11,7 @@ from pathlib import Path
 
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from stream_mer.capture.address import Opening, resolve
@@ -95,7 +96,8 @@ def _origin(opening: Opening) -> int | None:
     """The stamp that counts as 0. Not all files can be wound back; they are opened again after this."""
     container = open_container(opening, None)
     try:
-        return _first_stamp(container, pick_video(container, opening.name))
+        picture = _first_picture(container, pick_video(container, opening.name))
+        return None if picture is None else picture.pts
     except FFmpegError:
         return None
     finally:
@@ -136,7 +138,7 @@ def is_video(path: Path) -> bool:
         if container.format.name.endswith("_pipe") or container.format.name in _STILLS:
             return False
         stream = pick_video(container, path.name)
-        return _first_stamp(container, stream) is not None or _decodes(container, stream)
+        return _first_picture(container, stream) is not None
     except (SourceError, FFmpegError):
         return False
     finally:
@@ -166,26 +168,17 @@ def _whole(container: InputContainer, stream: VideoStream, why: str) -> VideoInd
     )
 
 
-def _first_stamp(container: InputContainer, stream: VideoStream) -> int | None:
-    """Stamp of the first picture that really decodes; the time line starts there."""
+def _first_picture(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    """The first picture that really decodes; the time line starts there."""
     for count, packet in enumerate(packets(container, stream)):
         try:
             for picture in stream.decode(packet):
-                return picture.pts
+                return picture
         except FFmpegError:
             pass
         if count > _PROBE_PACKETS:
             break
     return None
-
-
-def _decodes(container: InputContainer, stream: VideoStream) -> bool:
-    container.seek(0)
-    for packet in packets(container, stream):
-        if stream.decode(packet):
-            return True
-        break
-    return False
 
 
 def _in_order(container: InputContainer, stream: VideoStream) -> Iterator[tuple[int | None, int, bool]]:

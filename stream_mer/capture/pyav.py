@@ -132,6 +132,11 @@ class PyAvSource:
         return MappingProxyType(dict(self._losses))
 
     @property
+    def packets(self) -> int:
+        """Packets of the video read so far; a decoder may have been given more than it has shown."""
+        return self._packets
+
+    @property
     def warnings(self) -> Sequence[str]:
         """What the user should know so far; complete when the iteration has ended."""
         return self._notes.lines()
