@@ -101,6 +101,9 @@ class Desk:
         require_apart(one.path, folder)
         place = one.path.resolve()
         known = self.manifest.file_at(place) if self.resume else None
+        if not known:  # first of all: if the file cannot be read, nothing may look like its results
+            remove_outputs(folder)
+            remove_parts(folder)
         what = identify(one.path, known)
         overlay = self.settings.overlay and not (known and _had_overlay(known, folder))
         missing = overlay or (self.evidence and not (known and known.evidence))
@@ -123,9 +126,6 @@ class Desk:
         )
         if known:
             entry = replace(entry, overlay=known.overlay, evidence=known.evidence)
-        else:
-            remove_outputs(folder)
-            remove_parts(folder)
         self.manifest.put_file(entry)
         done = self.manifest.finished(what.sha256, self.key)
         if overlay:  # the events of a copy may be known, but not its picture

@@ -97,3 +97,18 @@ def test_a_new_time_stamp_alone_is_no_change(out: Path, cam: Path) -> None:
         return invented(piece, report)
 
     assert [status.state for status in run_cheaply(out, [cam], work=touching)] == ["ok"]
+
+
+def test_nothing_of_an_earlier_run_stays_beside_the_new_results(out: Path, cam: Path) -> None:
+    assert states(out, cam, evidence=True) == ["ok"]
+    (status,) = run_cheaply(out, [cam], resume=False)
+    assert status.state == "ok"
+    assert not (out / "cam" / "evidence").exists()
+
+
+def test_a_file_that_cannot_be_read_any_more_has_no_results(out: Path, cam: Path) -> None:
+    assert states(out, cam, evidence=True) == ["ok"]
+    cam.write_bytes(b"")
+    (status,) = run_cheaply(out, [cam], resume=False)
+    assert status.state == "failed"
+    assert outputs(out) == {}
