@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,18 @@ def changed_ns(stat: os.stat_result) -> int:
     which its entry changed is the system's own, except on Windows, where that field is the time of birth.
     """
     return max(stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def written_digest(path: Path) -> str:
+    """sha256 of a file that a run wrote; empty if it is not there or cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def require_unchanged(path: Path, entry: FileEntry) -> None:

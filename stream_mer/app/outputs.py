@@ -24,6 +24,8 @@ from stream_mer.types import RunSummary, SourceInfo
 
 REPORT = "run.json"
 EVENTS = "events.jsonl"
+TEXTS = (EVENTS, "rejected.jsonl", REPORT)
+"""What can be written again from a manifest at any time."""
 
 
 def recording_sinks(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import cheap_archive
 import pytest
 from cheap_archive import film, invented, outputs, run_cheaply
 
@@ -112,3 +114,52 @@ def test_a_file_that_cannot_be_read_any_more_has_no_results(out: Path, cam: Path
     (status,) = run_cheaply(out, [cam], resume=False)
     assert status.state == "failed"
     assert outputs(out) == {}
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "rejected.jsonl", "run.json"])
+@pytest.mark.parametrize(
+    "harm", [lambda _: b"", lambda text: text[:-9], lambda text: text[:5] + b"#" + text[6:]]
+)
+def test_outputs_that_were_damaged_since_are_written_again_without_judging(
+    out: Path, cam: Path, name: str, harm: Callable[[bytes], bytes]
+) -> None:
+    def never(piece: Piece, _: Callable[[int], None]) -> str:
+        raise AssertionError(f"segment {piece.segment.index} is known")
+
+    assert states(out, cam, evidence=False) == ["ok"]
+    before, path = outputs(out), out / "cam" / name
+    path.write_bytes(harm(path.read_bytes()) or b"#")
+    assert [status.state for status in run_cheaply(out, [cam], work=never)] == ["ok"]
+    assert outputs(out) == before
+    path.unlink()
+    assert [status.state for status in run_cheaply(out, [cam], work=never)] == ["ok"]
+    assert outputs(out) == before
+    assert states(out, cam, evidence=False) == ["done before"]
+
+
+def test_a_part_of_an_overlay_that_was_damaged_since_is_made_again(
+    out: Path, cam: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be joined as it is, or fail the file at every try."""
+    monkeypatch.setattr(cheap_archive, "SETTINGS", replace(cheap_archive.SETTINGS, overlay=True))
+    judged: list[int] = []
+
+    def drawing(piece: Piece, report: Callable[[int], None]) -> str:
+        if len(judged) == 2:
+            raise KeyboardInterrupt
+        judged.append(piece.segment.index)
+        assert piece.overlay is not None
+        film(Path(piece.overlay), 1, piece.segment.index)
+        return invented(piece, report)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_cheaply(out, [cam], work=drawing)
+    assert judged == [0, 1]
+    first = out / "cam" / "overlay.parts" / "00000.mp4"
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.write_bytes(content)
+    judged[:] = [-1, -1, -1]
+    assert [status.state for status in run_cheaply(out, [cam], work=drawing)] == ["ok"]
+    assert judged[3:] == [0, 2]
+    assert (out / "cam" / "overlay.mp4").exists()
