@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_mer.capture.address import content_digest, resolve
-from stream_mer.errors import ConfigError, SourceError
+from stream_mer.errors import ConfigError, SourceError, SourceNotFound
 from stream_mer.sinks.manifest import FileEntry
 
 
@@ -29,7 +29,7 @@ def identify(path: Path, known: FileEntry | None) -> Identity:
         ConfigError: it is another recording than ``known``.
     """
     opening = resolve(path, 1.0)
-    stat = path.stat()
+    stat = _stat(path)
     if known and (known.size, known.changed_ns) == (stat.st_size, changed_ns(stat)):
         return Identity(stat.st_size, changed_ns(stat), known.sha256)
     digest = content_digest(opening)
@@ -39,6 +39,15 @@ def identify(path: Path, known: FileEntry | None) -> Identity:
             f"Its results in {known.name} belong to what it was; begin this file again with --restart."
         )
     return Identity(stat.st_size, changed_ns(stat), digest)
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError as error:
+        raise SourceNotFound(f"{path} is gone.\nIt was there when this run began.") from error
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}\nCheck the disk.") from error
 
 
 def changed_ns(stat: os.stat_result) -> int:
@@ -69,8 +78,8 @@ def require_unchanged(path: Path, entry: FileEntry) -> None:
         SourceError: it is another one now, such as a recording that goes on.
     """
     try:
-        stat = path.stat()
-    except FileNotFoundError:
+        stat = _stat(path)
+    except SourceNotFound:
         return
     if (stat.st_size, changed_ns(stat)) == (entry.size, entry.changed_ns):
         return

@@ -125,6 +125,10 @@ def _check_file(path: Path, text: str) -> None:
             file.read(1)
     except PermissionError:
         raise SourceError(f"no permission to read {text!r}\nchange its rights or its owner") from None
+    except SourceError:  # ours, which is an OSError, too
+        raise
+    except OSError as error:  # a bad disk, a server that is gone
+        raise SourceError(f"cannot read {text!r}: {error.strerror}\ncheck the disk") from error
 
 
 def content_digest(opening: Opening) -> str:

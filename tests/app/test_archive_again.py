@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -13,7 +14,9 @@ import pytest
 from cheap_archive import film, invented, outputs, run_cheaply
 
 from stream_mer.app import identity
+from stream_mer.app.inputs import looks_like_video
 from stream_mer.app.pieces import Piece
+from stream_mer.capture.index import claimed_frames
 from stream_mer.sinks.event_log import read_events
 
 
@@ -163,3 +166,32 @@ def test_a_part_of_an_overlay_that_was_damaged_since_is_made_again(
     assert [status.state for status in run_cheaply(out, [cam], work=drawing)] == ["ok"]
     assert judged[3:] == [0, 2]
     assert (out / "cam" / "overlay.mp4").exists()
+
+
+def test_a_file_on_a_bad_disk_fails_alone(
+    out: Path, cam: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, read = film(tmp_path / "bad.mp4", 1, 90), Path.open
+
+    def refuse(path: Path, *args: object, **options: object) -> object:
+        if path == bad:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return read(path, *args, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert claimed_frames(bad) == 0
+    assert looks_like_video(bad)
+    first, second = run_cheaply(out, [bad, cam])
+    assert (first.state, second.state) == ("failed", "ok")
+    assert "Input/output error" in str(first.failure)
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_fails_alone(out: Path, cam: Path, tmp_path: Path) -> None:
+    gone = film(tmp_path / "gone.mp4", 1, 90)
+
+    def taking(piece: Piece, report: Callable[[int], None]) -> str:
+        gone.unlink(missing_ok=True)
+        return invented(piece, report)
+
+    first, second = run_cheaply(out, [cam, gone], work=taking)
+    assert (first.state, second.state) == ("ok", "failed")
