@@ -71,7 +71,9 @@ def resolve(address: str | Path, read_timeout_s: float) -> Opening:
     path = Path(unquote(urlsplit(text).path)) if match else Path(address)
     _check_file(path, text)
     # "file:" keeps FFmpeg from reading a name such as "data:…" or "rtsp:x.mp4" as an address.
-    return Opening(f"file:{path}", text, path, {"protocol_whitelist": "file"})
+    # Events and messages carry the name as text: bytes that are no UTF-8 are spelled out.
+    name = text.encode("utf-8", "backslashreplace").decode()
+    return Opening(f"file:{path}", name, path, {"protocol_whitelist": "file"})
 
 
 def _resolve_address(text: str, read_timeout_s: float) -> Opening:
