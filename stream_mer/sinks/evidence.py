@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -38,7 +39,8 @@ def write_clip(stream: av.VideoStream, packets: Iterable[av.Packet[Stream]], pat
                 clip.mux(packet)
         half.replace(path)
     except (OSError, av.error.FFmpegError, ValueError) as error:
-        half.unlink(missing_ok=True)
+        with suppress(OSError):  # as the rest of a disk that takes nothing any more
+            half.unlink(missing_ok=True)
         raise OutputError(
             f"cannot write the evidence {path}: {getattr(error, 'strerror', None) or error}\n"
             "free some space, or run without --evidence"

@@ -163,8 +163,10 @@ def test_a_part_of_an_overlay_that_was_damaged_since_is_made_again(
     content[len(content) // 2] ^= 1
     first.write_bytes(content)
     judged[:] = [-1, -1, -1]
+    (out / "cam" / ".overlay.mp4.12345.part").write_bytes(b"pictures that a killed worker left")
     assert [status.state for status in run_cheaply(out, [cam], work=drawing)] == ["ok"]
     assert judged[3:] == [0, 2]
+    assert not (out / "cam" / ".overlay.mp4.12345.part").exists()
     assert (out / "cam" / "overlay.mp4").exists()
 
 
