@@ -89,27 +89,40 @@ def test_one_cameras_bad_input_is_its_own_failure() -> None:
     assert [int(np.asarray(outcome[n])[0, 0]) for n in (0, 1, 3)] == [0, 2, 6]
 
 
+class Gated(Doubling):
+    """An engine that waits in its first batch until it is let on, and remembers who was in each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.gate = threading.Event(), threading.Event()
+        self.with_small: list[bool] = []
+
+    def run(self, batch: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
+        self.with_small.append(bool((batch == 1).any()))
+        self.entered.set()
+        self.gate.wait(60)
+        return super().run(batch)
+
+
 def test_a_busy_camera_does_not_hold_up_a_small_one() -> None:
-    engine = Doubling(pause_s=0.005)
+    engine = Gated()
     owner = SharedEngine("shared", [lambda: engine], max_batch=4)
-    stop, small = threading.Event(), owner.client()
-
-    def greedy() -> None:
-        client = owner.client()
-        while not stop.is_set():
-            client.run(np.zeros((400, 1)))
-
-    thread = threading.Thread(target=greedy)
-    thread.start()
-    time.sleep(0.05)
-    before = len(engine.batches)
-    for _ in range(5):
-        small.run(np.ones((1, 1)))
-    took = len(engine.batches) - before
-    stop.set()
-    thread.join(10)
+    greedy, small = owner.client(), owner.client()
+    threads = [
+        threading.Thread(target=client.run, args=(batch,))
+        for client, batch in ((greedy, np.zeros((400, 1))), (small, np.ones((1, 1))))
+    ]
+    threads[0].start()
+    assert engine.entered.wait(60)
+    threads[1].start()
+    while len(owner._waiting) < 2:  # both have asked before the engine goes on
+        time.sleep(0.001)
+    engine.gate.set()
+    for thread in threads:
+        thread.join(60)
     owner.close()
-    assert took <= 15, "each answer within the running batch and the next one"
+    assert len(engine.with_small) >= 100
+    assert engine.with_small.index(True) == 1, "the batch after the one that was running"
 
 
 def test_the_ladder_changes_between_batches() -> None:
