@@ -10,10 +10,10 @@ from pathlib import Path
 
 from stream_mer.app.evidence import write_evidence
 from stream_mer.app.finish import part_path, remove_parts, write_outputs
-from stream_mer.app.identity import identify, require_unchanged
+from stream_mer.app.identity import identify, require_unchanged, written_digest
 from stream_mer.app.inputs import Input
 from stream_mer.app.networks import Networks
-from stream_mer.app.outputs import REPORT, remove_outputs
+from stream_mer.app.outputs import REPORT, TEXTS, remove_outputs
 from stream_mer.app.pieces import Piece
 from stream_mer.app.sources import require_apart
 from stream_mer.capture.index import VideoIndex, index_video
@@ -101,10 +101,15 @@ class Desk:
         require_apart(one.path, folder)
         place = one.path.resolve()
         known = self.manifest.file_at(place) if self.resume else None
+        if not known:  # first of all: if the file cannot be read, nothing may look like its results
+            remove_outputs(folder)
+            remove_parts(folder)
         what = identify(one.path, known)
         overlay = self.settings.overlay and not (known and _had_overlay(known, folder))
         missing = overlay or (self.evidence and not (known and known.evidence))
-        if known and known.done and not missing and (folder / REPORT).exists():
+        written = self.manifest.written(known.name) if known else {}
+        whole = (folder / REPORT).exists() and all(_as_written(folder, n, written) for n in TEXTS)
+        if known and known.done and not missing and whole:
             skipped(self._frames_of(known))
             return None
         index = index_video(one.path)
@@ -123,13 +128,10 @@ class Desk:
         )
         if known:
             entry = replace(entry, overlay=known.overlay, evidence=known.evidence)
-        else:
-            remove_outputs(folder)
-            remove_parts(folder)
         self.manifest.put_file(entry)
         done = self.manifest.finished(what.sha256, self.key)
         if overlay:  # the events of a copy may be known, but not its picture
-            done = {n for n in done if _overlay_of(folder, segments, n).exists()}
+            done = {n for n in done if _has_overlay(folder, segments, n, written)}
         left = deque(s.index for s in segments if s.index not in done)
         skipped(sum(s.frames for s in segments if s.index in done))
         return FileRun(one, entry, folder, index, segments, overlay, left)
@@ -160,6 +162,9 @@ class Desk:
     def commit(self, run: FileRun, n: int, answer: str) -> None:
         """Keep what a segment gave."""
         self.manifest.commit(run.entry.sha256, self.key, n, json.loads(answer))
+        if run.overlay:
+            part = _overlay_of(run.folder, run.segments, n)
+            self.manifest.put_file(run.entry, {_below(run.folder, part): written_digest(part)})
 
     def finish(self, run: FileRun) -> RunSummary:
         """Write the outputs of a file of which nothing is missing.
@@ -185,7 +190,8 @@ class Desk:
                 done=True,
                 overlay=entry.overlay or settings.overlay,
                 evidence=entry.evidence or self.evidence,
-            )
+            ),
+            {name: written_digest(run.folder / name) for name in TEXTS},
         )
         remove_parts(run.folder)
         if run.index.why_whole and run.index.end_ns > 1.5e9 * self.settings.segment_s:
@@ -221,6 +227,21 @@ class Desk:
 
 def _overlay_of(folder: Path, segments: tuple[Segment, ...], n: int) -> Path:
     return part_path(folder, n) if len(segments) > 1 else folder / "overlay.mp4"
+
+
+def _has_overlay(folder: Path, segments: tuple[Segment, ...], n: int, written: dict[str, str]) -> bool:
+    """Whether a segment's picture is there and as it was written."""
+    path = _overlay_of(folder, segments, n)
+    return path.exists() and _as_written(folder, _below(folder, path), written)
+
+
+def _as_written(folder: Path, name: str, written: dict[str, str]) -> bool:
+    """Whether a file of the outputs is still what was written; it is, as far as nothing else is known."""
+    return name not in written or written_digest(folder / name) == written[name]
+
+
+def _below(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix()
 
 
 def _had_overlay(entry: FileEntry, folder: Path) -> bool:

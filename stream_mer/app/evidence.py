@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from stream_mer import __version__
 from stream_mer.app.networks import Networks
 from stream_mer.app.sources import EVIDENCE
+from stream_mer.capture.address import resolve
+from stream_mer.capture.container import open_container, pick_video
+from stream_mer.capture.excerpt import excerpts, read_excerpt
 from stream_mer.capture.index import index_video
 from stream_mer.config import Settings
 from stream_mer.core.segments import Segment
 from stream_mer.sinks.event_log import read_events
-from stream_mer.sinks.evidence import AROUND_NS, cut_clip
+from stream_mer.sinks.evidence import AROUND_NS, write_clip
 from stream_mer.sinks.manifest import FileEntry
 from stream_mer.sinks.summary import write_text
 from stream_mer.types import Event
@@ -36,20 +38,35 @@ def write_evidence(
 
     Raises:
         OutputError: one of them cannot be written.
+        SourceError: the recording cannot be read any more.
     """
     events = read_events(folder / "events.jsonl")
     if not events:
         return
-    origin_s = index_video(video).origin_s
+    if not settings.redact:
+        write_clips(folder / EVIDENCE, video, events)
     for event in events:
-        place = folder / EVIDENCE / event.id
-        if not settings.redact:
-            begin = origin_s + Fraction(max(0, event.onset_ns - AROUND_NS), 10**9)
-            end = origin_s + Fraction(event.offset_ns + AROUND_NS, 10**9)
-            cut_clip(video, begin, end, place.with_suffix(".mkv"))
         owner = next(s for s in reversed(segments) if s.start_ns <= event.apex_ns)
         text = json.dumps(_facts(event, entry, owner, settings, networks), indent=2) + "\n"
-        write_text(place.with_suffix(".json"), text, "the evidence")
+        write_text(folder / EVIDENCE / f"{event.id}.json", text, "the evidence")
+
+
+def write_clips(folder: Path, video: Path, events: Sequence[Event]) -> None:
+    """Write ``<event id>.mkv`` for every event.
+
+    Raises:
+        OutputError: one of them cannot be written.
+        SourceError: the recording cannot be read any more.
+    """
+    spans = [(max(0, event.onset_ns - AROUND_NS), event.offset_ns + AROUND_NS) for event in events]
+    opening = resolve(video, 1.0)
+    for event, part in zip(events, excerpts(video, index_video(video), spans), strict=True):
+        container = open_container(opening, None)
+        try:
+            stream = pick_video(container, opening.name)
+            write_clip(stream, read_excerpt(container, stream, part), folder / f"{event.id}.mkv")
+        finally:
+            container.close()
 
 
 def versions(names: Iterable[str] = _PACKAGES) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,8 +76,11 @@ def part_path(folder: Path, index: int) -> Path:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove the parts of an overlay that is whole."""
+    """Remove the parts of an overlay that is whole, and what a killed worker left of one."""
     shutil.rmtree(folder / PARTS, ignore_errors=True)
+    for half in folder.glob(".overlay*.part"):
+        with suppress(OSError):
+            half.unlink()
 
 
 def _events(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from stream_mer.capture.address import content_digest, resolve
-from stream_mer.errors import ConfigError, SourceError
+from stream_mer.errors import ConfigError, SourceError, SourceNotFound
 from stream_mer.sinks.manifest import FileEntry
 
 
@@ -28,7 +29,7 @@ def identify(path: Path, known: FileEntry | None) -> Identity:
         ConfigError: it is another recording than ``known``.
     """
     opening = resolve(path, 1.0)
-    stat = path.stat()
+    stat = _stat(path)
     if known and (known.size, known.changed_ns) == (stat.st_size, changed_ns(stat)):
         return Identity(stat.st_size, changed_ns(stat), known.sha256)
     digest = content_digest(opening)
@@ -40,6 +41,15 @@ def identify(path: Path, known: FileEntry | None) -> Identity:
     return Identity(stat.st_size, changed_ns(stat), digest)
 
 
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError as error:
+        raise SourceNotFound(f"{path} is gone.\nIt was there when this run began.") from error
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}\nCheck the disk.") from error
+
+
 def changed_ns(stat: os.stat_result) -> int:
     """When a file was last touched.
 
@@ -49,6 +59,18 @@ def changed_ns(stat: os.stat_result) -> int:
     return max(stat.st_mtime_ns, stat.st_ctime_ns)
 
 
+def written_digest(path: Path) -> str:
+    """sha256 of a file that a run wrote; empty if it is not there or cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
 def require_unchanged(path: Path, entry: FileEntry) -> None:
     """Whether what was judged is what ``entry`` says; a file that was taken away meanwhile was read whole.
 
@@ -56,8 +78,8 @@ def require_unchanged(path: Path, entry: FileEntry) -> None:
         SourceError: it is another one now, such as a recording that goes on.
     """
     try:
-        stat = path.stat()
-    except FileNotFoundError:
+        stat = _stat(path)
+    except SourceNotFound:
         return
     if (stat.st_size, changed_ns(stat)) == (entry.size, entry.changed_ns):
         return

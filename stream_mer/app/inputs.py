@@ -190,6 +190,7 @@ def looks_like_video(path: Path) -> bool:
 
 def is_output(path: Path, out: Path) -> bool:
     """Whether a run wrote this, or may have."""
-    if path.resolve().is_relative_to(out.resolve()):
+    # Of a link that leads to itself pathlib (before Python 3.13) raises RuntimeError.
+    if Path(os.path.realpath(path)).is_relative_to(out.resolve()):
         return True
     return any((folder / "events.jsonl").exists() for folder in list(path.parents)[:2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from stream_mer.app.compose import threshold_of
 from stream_mer.app.networks import Networks
-from stream_mer.app.sources import OUTPUTS
+from stream_mer.app.sources import EVIDENCE, OUTPUTS
 from stream_mer.config import Settings
 from stream_mer.errors import OutputError, SourceError
 from stream_mer.pipeline.plan import SinkRecipe
@@ -23,6 +24,8 @@ from stream_mer.types import RunSummary, SourceInfo
 
 REPORT = "run.json"
 EVENTS = "events.jsonl"
+TEXTS = (EVENTS, "rejected.jsonl", REPORT)
+"""What can be written again from a manifest at any time."""
 
 
 def recording_sinks(
@@ -72,12 +75,16 @@ def run_and_report(run: ThreadedRun, folder: Path) -> RunSummary:
 def remove_outputs(folder: Path) -> None:
     """Remove what an earlier run wrote there: it must not pose as the result of this one.
 
+    The pictures kept of its events, too: those of a run without ``--redact`` must not stay in one with it.
+
     Raises:
         OutputError: it cannot be removed.
     """
     try:
         for name in OUTPUTS:
             (folder / name).unlink(missing_ok=True)
+        if (folder / EVIDENCE).exists():
+            shutil.rmtree(folder / EVIDENCE)
     except OSError as error:
         raise OutputError(
             f"cannot write to {folder}: {error.strerror or error}.\nChoose another folder with --out."

@@ -71,7 +71,9 @@ def resolve(address: str | Path, read_timeout_s: float) -> Opening:
     path = Path(unquote(urlsplit(text).path)) if match else Path(address)
     _check_file(path, text)
     # "file:" keeps FFmpeg from reading a name such as "data:…" or "rtsp:x.mp4" as an address.
-    return Opening(f"file:{path}", text, path, {"protocol_whitelist": "file"})
+    # Events and messages carry the name as text: bytes that are no UTF-8 are spelled out.
+    name = text.encode("utf-8", "backslashreplace").decode()
+    return Opening(f"file:{path}", name, path, {"protocol_whitelist": "file"})
 
 
 def _resolve_address(text: str, read_timeout_s: float) -> Opening:
@@ -125,6 +127,10 @@ def _check_file(path: Path, text: str) -> None:
             file.read(1)
     except PermissionError:
         raise SourceError(f"no permission to read {text!r}\nchange its rights or its owner") from None
+    except SourceError:  # ours, which is an OSError, too
+        raise
+    except OSError as error:  # a bad disk, a server that is gone
+        raise SourceError(f"cannot read {text!r}: {error.strerror}\ncheck the disk") from error
 
 
 def content_digest(opening: Opening) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from stream_mer.capture.address import Opening, is_unresolved
@@ -58,6 +60,20 @@ def _damaged(opening: Opening) -> SourceDamaged:
         return SourceDamaged(f"{opening.name} sends text, no video\ncheck the address")
     why, remedy = why_unreadable(opening.path)
     return SourceDamaged(f"cannot read {opening.name!r} as a video: {why}\n{remedy}")
+
+
+def packets(container: InputContainer, *streams: VideoStream) -> Iterator[Packet[Stream]]:
+    """The container's packets, of these streams or of all.
+
+    Damage can look like the beginning of another stream; PyAV, which knows only those that were there when
+    the file was opened, fails at its packets with an IndexError. They are passed over.
+    """
+    while True:
+        try:
+            yield from container.demux(*streams)
+        except IndexError:
+            continue
+        return
 
 
 def pick_video(container: InputContainer, name: str) -> VideoStream:

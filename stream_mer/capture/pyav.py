@@ -31,6 +31,7 @@ from stream_mer.capture.container import (
     failure_of,
     nominal_rate,
     open_container,
+    packets,
     pick_video,
 )
 from stream_mer.capture.ending import cut_off
@@ -108,7 +109,7 @@ class PyAvSource:
             step_ns = round(1e9 / self._rate) if self._rate else DEFAULT_STEP_NS
             self._timeline = Timeline(step_ns, live=live, origin_s=entry.origin_s if entry else None)
             if entry is not None:
-                self._container.seek(entry.seek, stream=self._stream)
+                self._container.seek(entry.place, stream=self._stream)
             self._pictures = self._decode()
             picture = next(self._pictures, None)
             if picture is None:
@@ -129,6 +130,11 @@ class PyAvSource:
     def losses(self) -> Mapping[str, int]:
         """Pictures lost so far: ``corrupt`` (not decodable), ``truncated`` (beyond the cut)."""
         return MappingProxyType(dict(self._losses))
+
+    @property
+    def packets(self) -> int:
+        """Packets of the video read so far; a decoder may have been given more than it has shown."""
+        return self._packets
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -169,7 +175,7 @@ class PyAvSource:
             try:
                 # Of a file all streams are read: only the longest of them shows where it was cut.
                 wanted = () if whole_file else (self._stream,)
-                for packet in self._container.demux(*wanted):
+                for packet in packets(self._container, *wanted):
                     failures = 0
                     if self._stop.is_set():
                         return
@@ -207,7 +213,7 @@ class PyAvSource:
             return
         for picture in pictures:
             if self._entry is not None and picture.pts is not None and picture.pts < self._entry.first:
-                self._index += picture.pts >= self._entry.seek  # open groups show some before their key
+                self._index += picture.pts >= self._entry.key  # open groups show some before their key
             else:
                 yield picture
 

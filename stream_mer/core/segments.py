@@ -26,11 +26,15 @@ BoxTimes = dict[int, tuple[float, float, float, float]]
 
 @dataclass(frozen=True, slots=True)
 class KeyPicture:
-    """A picture that decoding can start with: stamp in the stream's ticks, time, pictures shown before it."""
+    """A picture that decoding can start with: stamp in the stream's ticks, time, pictures shown before it.
+
+    ``place`` is what to seek to in order to get there, in ticks: its stamp, or when it is decoded.
+    """
 
     ticks: int
     pts_ns: int
     rank: int
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def concatenate(parts: Sequence[Path], starts_ns: Sequence[int], path: Path) -> 
             os.fsync(written.fileno())
         half.replace(path)
     except (OSError, av.error.FFmpegError) as error:
-        half.unlink(missing_ok=True)
+        with suppress(OSError):  # as the rest of a disk that takes nothing any more
+            half.unlink(missing_ok=True)
         raise OutputError(
             f"cannot join the overlay {path}: {getattr(error, 'strerror', None) or error}\n"
             "free some space and run again with --resume, or run with --no-overlay"

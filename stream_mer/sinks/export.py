@@ -6,6 +6,7 @@ import csv
 import importlib
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,8 @@ def write_parquet(path: Path, records: Sequence[EventRecord]) -> None:
         parquet.write_table(table, part)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # as the rest of a disk that takes nothing any more
+            part.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error}\nfree some space or choose another file") from error
 
 

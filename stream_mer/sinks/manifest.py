@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE TABLE IF NOT EXISTS items (
   sha256 TEXT NOT NULL, settings TEXT NOT NULL, segment INTEGER NOT NULL, result TEXT NOT NULL,
   PRIMARY KEY (sha256, settings, segment)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS written (
+  name TEXT NOT NULL, file TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (name, file)) WITHOUT ROWID;
 """
 
 
@@ -114,20 +116,29 @@ class Manifest:
         """All entries."""
         return list(self._files("ORDER BY name", ()))
 
-    def put_file(self, entry: FileEntry) -> None:
-        """Write or replace an entry."""
+    def put_file(self, entry: FileEntry, written: Mapping[str, str] | None = None) -> None:
+        """Write or replace an entry, with what was written for it: file below its folder -> sha256."""
         values = (
             *(entry.name, entry.path, entry.source, entry.size, entry.changed_ns),
             *(entry.sha256, entry.segments, _bits(entry)),
         )
         with self._change() as db:
             db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            for file, sha256 in (written or {}).items():
+                db.execute("INSERT OR REPLACE INTO written VALUES (?, ?, ?)", (entry.name, file, sha256))
+
+    def written(self, name: str) -> dict[str, str]:
+        """What was written for a file, as it was then: file below its folder of outputs -> sha256."""
+        with self._guard():
+            rows = self._db.execute("SELECT file, sha256 FROM written WHERE name = ?", (name,)).fetchall()
+        return dict(rows)
 
     def forget(self, name: str) -> None:
         """Remove a file and what its segments gave, unless another file has the same content."""
         with self._change() as db:
             row = db.execute("SELECT sha256 FROM files WHERE name = ?", (name,)).fetchone()
             db.execute("DELETE FROM files WHERE name = ?", (name,))
+            db.execute("DELETE FROM written WHERE name = ?", (name,))
             if row is not None:
                 db.execute(
                     "DELETE FROM items WHERE sha256 = ?1 "

@@ -81,6 +81,7 @@ def test_linked_folders_are_looked_into_once_and_circles_end(clip: Path, tmp_pat
     (disk / "old" / "self").symlink_to(disk / "old")
     (cams / "c").symlink_to(cams / "run")  # outputs stay outputs
     (cams / "gone").symlink_to(tmp_path / "nowhere")
+    (cams / "itself.mp4").symlink_to(cams / "itself.mp4")
     found = expand([str(cams)], cams / "run")
     assert [one.below.as_posix() for one in found] == ["b/old/cam.mp4", "z/cam.mp4"]
     assert name_outputs(found, {}) == {

@@ -175,3 +175,13 @@ def test_no_network_scheme_leads_to_the_disk() -> None:
     assert resolve("RTSP://u:p@h/x", 2.0).name == "RTSP://***@h/x"
     assert is_address("srt://h:1")
     assert not is_address("clip.mp4")
+
+
+def test_a_name_that_is_no_utf8_is_told_as_text(tmp_path: Path) -> None:
+    """Events carry it into JSON and databases, which take nothing else."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    write_video(path, numbers(5))
+    source = PyAvSource(path)
+    assert len(list(source)) == 5
+    source.close()
+    assert source.info.name.encode() == os.fsencode(tmp_path) + rb"/caf\udce9.mp4"

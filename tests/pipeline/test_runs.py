@@ -83,6 +83,7 @@ class ScriptedSource:
                     raise Boom("source")
                 if self._fault.kind == "end":
                     return
+                self._fault.reached = True
                 self._interrupted.wait(30)
             if self._interrupted.is_set():
                 return
@@ -370,8 +371,8 @@ def test_a_failing_sink_in_the_callers_thread_ends_the_run(at: int) -> None:
 
 @pytest.mark.parametrize("presses", [1, 2, 5])
 def test_ctrl_c_however_often_closes_every_output(presses: int) -> None:
-    log, pressed = Log(), threading.Event()
-    plan = plan_with(Fault("source", "hang", 10), log)
+    log, pressed, fault = Log(), threading.Event(), Fault("source", "hang", 10)
+    plan = plan_with(fault, log)
 
     class SlowToClose(ScriptedSink):
         def close(self, summary: RunSummary | None) -> None:
@@ -382,12 +383,14 @@ def test_ctrl_c_however_often_closes_every_output(presses: int) -> None:
     run = ThreadedRun(Plan(plan.source, plan.face, plan.infer, sinks, summarise))
 
     def press() -> None:
+        while not fault.reached:  # not by the clock: the run must be on, and all ten frames be on their way
+            time.sleep(0.001)
         for _ in range(presses):
             signal.raise_signal(signal.SIGINT)
             time.sleep(0.02)
         pressed.set()
 
-    timer = threading.Timer(0.2, press)
+    timer = threading.Thread(target=press, daemon=True)
     timer.start()
     # A parent may have had SIGINT ignored (nohup, a shell's background job): say what is to come back.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import sys
 import xml.etree.ElementTree as ET
@@ -183,6 +184,22 @@ def test_parquet_without_pyarrow_names_the_package(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigError, match=r"needs pyarrow.*\n.*pip install pyarrow"):
         export(make_run(tmp_path / "run"), "parquet")
+
+
+def test_parquet_on_a_disk_that_takes_nothing_is_an_output_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor can what was begun be removed there."""
+    pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    run = make_run(tmp_path / "run")
+    (tmp_path / "run" / "events.parquet.part").mkdir()  # cannot be written, as a file cannot be there
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OutputError, match="cannot write"):
+        export(run, "parquet")
 
 
 def test_parquet_reads_back(tmp_path: Path) -> None:
