@@ -253,7 +253,6 @@ class TestListAndBench:
 
         monkeypatch.setattr(engine_room, "bench_engines", measured)
         monkeypatch.setattr(engine_room, "gpu_ways", plans_of)
-        monkeypatch.setattr(engine_room, "gemm_gflops", lambda: 1.0)
         flags = ["engines", "bench", "--engine", "compact-x4", "--cache", str(cache.folder)]
         assert main([*flags, "--backend", "onnxruntime", "--precision", "fp32"]) == 0
         assert main([*flags, "--backend", "tensorrt"]) == 0
