@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -144,6 +145,16 @@ class TestTwoBuilders:
 
         with reserved(cache.path(page), stop), pytest.raises(KeyboardInterrupt):
             ensure_plan(wish, cache, library=rtx, progress=stop)
+
+    def test_where_the_file_system_has_no_locks_nobody_waits(
+        self, cache: PlanCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_locks(*_: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr("fcntl.flock", no_locks)
+        with reserved(cache.folder / "x.plan", lambda: pytest.fail("waits for nobody")):
+            pass
 
 
 def test_a_gpu_without_memory_for_the_check_leaves_the_run_to_the_processor(
