@@ -15,7 +15,7 @@ import pytest
 from fake_gpu import World, fake_cuda, fake_gpu
 from tiny_networks import pictures
 
-from stream_mer.app import engine_room, plan_room
+from stream_mer.app import doctor, engine_room, plan_room
 from stream_mer.app import gpu as gpu_runs
 from stream_mer.cli import main
 from stream_mer.config import Settings
@@ -198,6 +198,16 @@ def test_a_gpu_is_asked_what_it_is_without_its_context(
     with pytest.raises(EngineError, match="no tensorrt plan"):
         open_plan(wish, cache, gpu)
     assert world.calls["retain"] == 0
+
+
+def test_doctor_names_the_gpu_or_says_why_there_is_none(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(manifest, manifest.path.read_bytes())
+    monkeypatch.setattr(doctor, "load_cuda", lambda: fake_cuda(world))
+    assert doctor._gpu() == "Fake GPU sm89"
+    world.devices = 0
+    assert doctor._gpu() == "no GPU 0: 0 found"
 
 
 class TestVerify:
