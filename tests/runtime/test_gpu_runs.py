@@ -157,15 +157,17 @@ class TestTwoBuilders:
             pass
 
 
-def test_a_gpu_without_memory_for_the_check_leaves_the_run_to_the_processor(
-    manifest: Manifest, tmp_path: Path, rtx: Library, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", ["ensure_plan", "gate_plan"])
+def test_a_gpu_without_memory_for_build_or_check_leaves_the_run_to_the_processor(
+    step: str, manifest: Manifest, tmp_path: Path, rtx: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(manifest, manifest.path.read_bytes())
     decides = replace(manifest, name="decides", task="classification")
 
-    def full(wish: PlanWish, *_: object) -> None:
+    def full(wish: PlanWish, *_: object, **__: object) -> PlanManifest:
         if wish.manifest is manifest:
             raise DeviceError("the GPU is out of memory while engine tiny was opened\nclose other programs")
+        return page(wish)
 
     def page(wish: PlanWish, *_: object, **__: object) -> PlanManifest:
         return page_for(wish, rtx, b"network")
@@ -173,7 +175,7 @@ def test_a_gpu_without_memory_for_the_check_leaves_the_run_to_the_processor(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name, stand_in in {
         "load_library": lambda _: rtx, "load_cuda": lambda: fake_cuda(world), "gate_crops": lambda: None,
-        "ensure_plan": page, "gate_plan": full, "judge_for": lambda *_: None,
+        "ensure_plan": page, "gate_plan": page, "judge_for": lambda *_: None, step: full,
     }.items():  # fmt: skip
         monkeypatch.setattr(gpu_runs, name, stand_in)
     settings = Settings(device="cuda", backend="tensorrt-rtx", threads=1)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from tiny_networks import classifier, install, pictures, super_resolver
 
 from stream_mer.app import plan_room
-from stream_mer.errors import EngineError, OutputError
+from stream_mer.errors import DeviceError, EngineError, OutputError
 from stream_mer.runtime.manifest import list_manifests, read_network
 from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
 from stream_mer.runtime.parity import Verdict, compare_engines
@@ -100,6 +101,32 @@ def test_an_unreadable_network_is_said_in_the_librarys_words(rtx: Library, manif
         build_plan(rtx, uncast.SerializeToString(), manifest.inputs, request)  # uint8 wants a cast first
     with pytest.raises(EngineError, match="cannot read the network"):
         build_plan(rtx, b"no network", manifest.inputs, request)
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("Error Code 2: OutOfMemory (Requested size was 1073741824 bytes.)", DeviceError),
+        ("Error Code 1: Cuda Runtime (out of memory)", DeviceError),
+        ("Error Code 10: Internal Error (Could not find any implementation for node /c1/Conv)", EngineError),
+    ],
+)
+def test_a_build_that_fails_for_want_of_memory_is_the_devices_failure(
+    rtx: Library, manifest: Manifest, said: str, error: type[EngineError]
+) -> None:
+    """A run goes on on the processor then, as where there is no memory to open a plan."""
+
+    class Full(rtx.module.Builder):  # type: ignore[misc]  # a class without stubs
+        def build_serialized_network(self, *_: object) -> None:
+            rtx.said.append(said)
+
+    module = SimpleNamespace(**{**vars(rtx.module), "Builder": Full})
+    with pytest.raises(EngineError, match="cannot build f32 for current: Error Code") as failure:
+        build_plan(
+            replace(rtx, module=module), typed_for(manifest, "f32"), manifest.inputs, PlanRequest("f32")
+        )
+    assert type(failure.value) is error
+    rtx.said.clear()
 
 
 def test_an_interrupted_build_stops_and_keeps_nothing(
