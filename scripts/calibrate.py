@@ -44,8 +44,10 @@ from stream_mer.training.samples import (
     cut_samples,
     read_samples,
     require_alike,
+    require_enough,
     write_samples,
 )
+from stream_mer.types import LR_SIZE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -69,6 +71,8 @@ def samples_of(args: argparse.Namespace, path: Path) -> Samples:
     """The calibration crops: those listed if there is a list, else newly chosen and listed."""
     listed = read_samples(path) if path.is_file() else ()
     rows = listed or choose_samples(args.data / "faces", args.count, args.seed)
+    if not args.check:
+        require_enough(rows)
     model = AssetStore(args.assets).path("face_detection_short_range.tflite")
     with closing(MediaPipeDetector(model)) as detector:
         found = cut_samples(args.data / "faces", rows, detector)
@@ -76,6 +80,7 @@ def samples_of(args: argparse.Namespace, path: Path) -> Samples:
         alike = require_alike(listed, found.rows)
         print(f"{alike} of {len(listed)} crops are the listed ones to the last bit")
     else:
+        require_enough(found.rows)  # before the list is written, which every later run goes by
         write_samples(path, found.rows)
     return found
 
@@ -95,9 +100,8 @@ def calibrate(manifest: Manifest, samples: Samples, list_sha256: str) -> str:
             made[trials[-1]] = copy
     best = choose_trial(trials)
     digest, figure = sha256(made[best]).hexdigest(), float(np.round(best.psnr_db, 2))
-    origin = (list_sha256, quantiser_version())
-    page = Int8Page(digest, manifest.sha256, best.method, best.high, figure, *origin)
-    write_int8(manifest.folder, made[best], page)
+    origin = manifest.sha256, best.method, best.high, figure, list_sha256, quantiser_version()
+    write_int8(manifest.folder, made[best], Int8Page(digest, *origin))
     return trial_table(trials, best)
 
 
@@ -119,6 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         manifest = load_manifest(args.root / "engines" / args.engine)
         if manifest.task != "super-resolution":
             raise EngineError(f"{manifest.name} decides by flow in f32 and has no int8 copy")
+        if not manifest.inputs.fits((1, LR_SIZE, LR_SIZE, 3)):
+            raise EngineError(f"{manifest.name} takes {manifest.inputs}, crops are {LR_SIZE} px wide")
+        if not args.check:
+            read_network(manifest)  # before anything is listed for it
         samples = samples_of(args, home / "samples.csv")
         people = len({row.person for row in samples.rows})
         print(f"{len(samples.rows)} crops of {people} people, as listed in {home / 'samples.csv'}")

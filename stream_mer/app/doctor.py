@@ -22,8 +22,9 @@ from stream_mer.app.sources import open_source
 from stream_mer.config import Settings
 from stream_mer.core.geometry import FACE_WIDTH, pose_from_keypoints
 from stream_mer.core.tally import Tally
-from stream_mer.errors import StreamMerError
+from stream_mer.errors import EngineError, StreamMerError
 from stream_mer.runtime.assets import ASSETS, AssetStore
+from stream_mer.runtime.gpu_device import find_gpu, load_cuda
 from stream_mer.runtime.machine import jetson
 from stream_mer.types import Result
 
@@ -47,6 +48,7 @@ def doctor(source: str | None, assets: Path | None) -> int:
     board = jetson()
     if board is not None:
         table.add_row("Jetson", board)
+    table.add_row("NVIDIA GPU", _gpu())
     for package in PACKAGES:
         table.add_row(package, _version(package))
     store = AssetStore(assets)
@@ -67,6 +69,13 @@ def doctor(source: str | None, assets: Path | None) -> int:
     if source is not None:
         _judge(source, DetectorFactory(Settings(assets=assets), store), out)
     return worst
+
+
+def _gpu() -> str:
+    try:
+        return find_gpu(load_cuda()).label
+    except EngineError as error:
+        return str(error).splitlines()[0]
 
 
 def _version(package: str) -> str:

@@ -14,7 +14,7 @@ from stream_mer.app.crops import Crops
 from stream_mer.app.networks import CLASSIFICATION, QUALITY
 from stream_mer.app.portraits import crops_with
 from stream_mer.errors import EngineError
-from stream_mer.runtime.bench import bench_engines, gemm_gflops
+from stream_mer.runtime.bench import bench_engines
 from stream_mer.runtime.bicubic import BICUBIC
 from stream_mer.runtime.int8 import read_int8, read_int8_page
 from stream_mer.runtime.machine import cpu_model, is_busy, usable_cores
@@ -105,8 +105,8 @@ def bench(
 ) -> int:
     """Measure latency percentiles and faces a second for every engine, backend, precision and batch.
 
-    Beside them the bound: what large matrix products reach here, over the network's operations. On the
-    processor they are in f32, which bf16 and int8 may exceed; on a GPU in the plan's own precision.
+    Beside them the bound: what large matrix products reach here through the same library, in the same
+    precision and with as many threads, over the network's operations. A row without it has none.
 
     Args:
         name: only this engine.
@@ -118,9 +118,9 @@ def bench(
     Raises:
         EngineError: nothing can be run so here, or an engine does not load.
     """
-    out, peaks = console(), {"cpu": gemm_gflops()}
+    out, peaks = console(), dict[str, float]()
     gpu = gpu_here()
-    title = f"{cpu_model()}, {usable_cores()} cores; f32 matrix product {peaks['cpu']:.0f} GFLOP/s"
+    title = f"{cpu_model()}, {threads or usable_cores()} of {usable_cores()} cores"
     table = Table(title=f"{title}; {gpu}" if gpu else title)
     times = ("p50 ms", "p95 ms", "p99 ms")
     for column in ("engine", "backend", "version", "batch", *times, "faces/s", "bound", "of it"):
@@ -146,33 +146,42 @@ def bench(
         figures = (row.p50_ms, row.p95_ms, row.p99_ms)
         version = row.version.split("-")[0]  # OpenVINO's names its branch, too
         cells = [row.engine, row.backend, version, str(row.batch), *(f"{ms:.2f}" for ms in figures)]
-        peak = _peak(row.backend, peaks, out)
-        bound = peak / work[row.engine] if work[row.engine] and peak else None
+        peak = _peak(row.backend, threads, peaks, out) if work[row.engine] else 0.0
+        bound = peak / work[row.engine] if peak else None
         share = ("–", "–") if bound is None else (f"{bound:.0f}", f"{row.faces_per_s / bound:.0%}")
         table.add_row(*cells, f"{row.faces_per_s:.0f}", *share)
     out.print(table)
     for way, peak in peaks.items():
-        if way != "cpu" and peak:
+        if peak:
             out.print(f"{way}: matrix product {peak:.0f} GFLOP/s")
     if is_busy():
         out.print("measured while others used the machine: the times are too long, and not equally")
     return 0
 
 
-def _peak(way: str, peaks: dict[str, float], out: Console) -> float:
+def _peak(way: str, threads: int | None, peaks: dict[str, float], out: Console) -> float:
     """What matrix products reach where and how a row ran; measured once, 0 if that cannot be."""
-    library, place, precision = way.split(":")
-    if place == "cpu":
-        return peaks["cpu"]
     if way not in peaks:
         try:
-            from stream_mer.runtime.gpu_peak import gpu_gflops
-
-            peaks[way] = gpu_gflops(load_gpu(library), precision)
-        except (EngineError, ImportError) as error:
+            peaks[way] = _measured_peak(way, threads)
+        except ImportError as error:
+            out.print(f"{way}: no bound: it needs the package onnx: {error}; pip install onnx")
+            peaks[way] = 0.0
+        except EngineError as error:
             out.print(f"{way}: no bound: {str(error).splitlines()[0]}")
             peaks[way] = 0.0
     return peaks[way]
+
+
+def _measured_peak(way: str, threads: int | None) -> float:
+    library, place, precision = way.split(":")
+    if place == "cpu":
+        from stream_mer.runtime.cpu_peak import cpu_gflops
+
+        return cpu_gflops(library, precision, threads)
+    from stream_mer.runtime.gpu_peak import gpu_gflops
+
+    return gpu_gflops(load_gpu(library), precision)
 
 
 def _wanted(name: str | None) -> tuple[Manifest, ...]:

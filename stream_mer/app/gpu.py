@@ -56,7 +56,8 @@ def pick_on_gpu(
     """Decide on the super-resolver, and have plans of both networks built and let through by the gate.
 
     A GPU is fast enough for every network that is shipped, so ``auto`` takes the best, not the fastest.
-    A network that the GPU has no room for, or during whose check it is lost, goes on on the processor.
+    A network that the GPU has no room for, or during whose build or check it is lost, goes on on the
+    processor.
     ``bicubic``, the last step of an overloaded service, is no network and runs on the processor.
 
     Args:
@@ -75,15 +76,15 @@ def pick_on_gpu(
 
     def prepared(wish: PlanWish) -> Callable[[], Engine]:
         nonlocal crops
-        with interruptible(say_progress(wish)) as report:
-            page = ensure_plan(wish, cache, library=library, capability=facts.capability, progress=report)
         failure = ""
-        if page.verdict_on(facts.label) is None:
-            crops = crops or [gate_crops()]
-            try:
+        try:
+            with interruptible(say_progress(wish)) as report:
+                page = ensure_plan(wish, cache, library=library, capability=facts.capability, progress=report)
+            if page.verdict_on(facts.label) is None:
+                crops = crops or [gate_crops()]
                 gate_plan(wish, cache, judge_for(wish.manifest, crops[0]))
-            except DeviceError as error:
-                failure = str(error)
+        except DeviceError as error:
+            failure = str(error)
         return _opener(wish, cache, settings, changes.append, failure)
 
     def classifying() -> Callable[[], Engine]:
@@ -166,7 +167,9 @@ def _opener(
     wish: PlanWish, cache: PlanCache, settings: Settings, tell: Callable[[str], None], failure: str
 ) -> Callable[[], Engine]:
     def first() -> Engine:
-        if failure:  # during the check; opening it again would only take the memory that others still have
+        if (
+            failure
+        ):  # during build or check; opening it again would only take the memory that others still have
             raise DeviceError(failure)
         return open_plan(wish, cache)
 

@@ -46,8 +46,7 @@ def read_portraits(folder: Path, assets: Path | None) -> Iterator[Portrait]:
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES) if folder.is_dir() else []
     if not files:
         raise SourceError(
-            f"{folder} holds no picture ({' '.join(sorted(PICTURES))}).\n"
-            "Give --portraits a folder of portraits."
+            f"{folder} holds no picture ({' '.join(sorted(PICTURES))}).\nGive a folder of portraits."
         )
     store = AssetStore(assets)
     engine = OpenVinoEngine.from_file(store.path(MESH))

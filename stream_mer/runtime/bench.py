@@ -24,25 +24,6 @@ RUNS = (20, 200)
 """At least and at most so many timed runs; in between ``seconds`` decides."""
 
 
-GEMM_SIZE, GEMM_RUNS = 1024, 8
-
-
-def gemm_gflops(now_ns: Callable[[], int] = time.perf_counter_ns) -> float:
-    """What this processor reaches on a large f32 matrix product, 10^9 operations a second, best of several.
-
-    The bound of f32 inference is this over the network's own operations; bf16 and int8 may exceed it.
-    NumPy's BLAS uses all cores, or as many as ``OMP_NUM_THREADS`` says.
-    """
-    rng = np.random.default_rng(0)
-    a, b = (rng.standard_normal((GEMM_SIZE, GEMM_SIZE), dtype=np.float32) for _ in range(2))
-    best = float("inf")
-    for _ in range(GEMM_RUNS):
-        before = now_ns()
-        a @ b
-        best = min(best, now_ns() - before)
-    return 2.0 * GEMM_SIZE**3 / max(best, 1.0)
-
-
 @dataclass(frozen=True, slots=True)
 class BenchRow:
     """One engine, one way of running it, one batch size.

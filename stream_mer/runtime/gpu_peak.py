@@ -1,6 +1,6 @@
 """Measures what a GPU reaches on large matrix products, through the library and in the precision of a plan.
 
-The bound of an engine is this over the network's own operations, as on the processor (``bench.gemm_gflops``).
+The bound of an engine is this over the network's own operations, as on the processor (``cpu_peak``).
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from contextlib import closing
 from hashlib import sha256
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from stream_mer.runtime.gpu_device import find_gpu
 from stream_mer.runtime.plan_build import PlanRequest, build_plan
 from stream_mer.runtime.plans import PlanWish, page_for
+from stream_mer.runtime.products import typed_products
 from stream_mer.runtime.schema import Manifest, TensorSpec, Training
 from stream_mer.runtime.trt import Gpu, TrtEngine
-from stream_mer.runtime.typed_onnx import TYPES, typed_network
 
 SIZE, PRODUCTS, RUNS = 4096, 16, 8
 """2.2 TFLOP a run: 3 ms on an H100, so that launching, some 0.01 ms, does not count."""
@@ -37,7 +35,7 @@ def gpu_gflops(
 
     Args:
         gpu: the libraries.
-        precision: of the plan that is judged; int8 and fp8 are held against fp16 and may exceed it.
+        precision: of the plan that is judged.
         size: of the matrices.
         products: one after another in a run.
         now_ns: monotonic clock in nanoseconds.
@@ -45,8 +43,7 @@ def gpu_gflops(
     Raises:
         EngineError: the plan cannot be built, or the GPU has no room for it.
     """
-    precision = precision if precision in TYPES else "fp16"
-    network = typed_network(product_network(size, products), precision)
+    network = typed_products(size, products, precision)
     seed, peak = (TensorSpec(name, (None, 1), "float32") for name in ("seed", "peak"))
     made_here = Training(data="none", licence="Apache-2.0", command="none: nothing is learnt")
     digest = sha256(network).hexdigest()
@@ -63,25 +60,3 @@ def gpu_gflops(
             engine.run(one)
             best = min(best, now_ns() - before)
     return 2.0 * size**3 * products / max(best, 1.0)
-
-
-def product_network(size: int, products: int) -> bytes:
-    """A chain of products whose matrices never cross the bus: one number in, one number out, in f32."""
-    matrix = np.random.default_rng(0).standard_normal((size, size), np.float32) / np.float32(size) ** 0.5
-    nodes = [
-        helper.make_node(
-            "ReduceMean", ["seed"], ["factor"], keepdims=0
-        ),  # known at run time only: no folding
-        helper.make_node("Mul", ["matrix", "factor"], ["x0"]),
-        *(helper.make_node("Gemm", [f"x{i}", "matrix"], [f"x{i + 1}"]) for i in range(products)),
-        helper.make_node("ReduceMax", [f"x{products}"], ["largest"], keepdims=1),
-        helper.make_node("Add", ["largest", "seed"], ["peak"]),
-    ]
-    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 1]) for n in ("seed", "peak")]
-    graph = helper.make_graph(
-        nodes, "products", values[:1], values[1:], [numpy_helper.from_array(matrix, "matrix")]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    written: bytes = model.SerializeToString()
-    return written

@@ -25,7 +25,7 @@ spoil a recording."""
 
 
 class Slot:
-    """Buffers for the largest batch, one execution context per profile, one graph per batch size.
+    """Buffers for the largest batch, one execution context and one graph per batch size.
 
     Life: ``open``, then ``fill``, ``start``, ``finish`` any number of times, ``close``. The GPU's context
     must be current all the while.

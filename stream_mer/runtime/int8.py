@@ -83,6 +83,11 @@ def read_int8(manifest: Manifest) -> bytes:
         EngineError: none, made from other weights, missing or altered.
     """
     page = read_int8_page(manifest)
+    if page is None and manifest.task == "classification":
+        raise EngineError(
+            f"engine {manifest.name} has no int8 copy: it decides by flow, which needs f32\n"
+            "use --precision f32, fp16 or bf16"
+        )
     if page is None:
         raise EngineError(f"engine {manifest.name} has no int8 copy\nmake one: {calibrate_hint(manifest)}")
     if page.made_from != manifest.sha256:

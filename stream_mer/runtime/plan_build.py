@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream_mer.errors import EngineError
+from stream_mer.errors import DeviceError, EngineError
 from stream_mer.runtime.schema import TensorSpec
 from stream_mer.runtime.trt_library import Library
 
@@ -112,6 +112,7 @@ def build_plan(
 
     Raises:
         EngineError: the library cannot read the network or cannot build it, with its own words.
+        DeviceError: it cannot because the GPU has no memory left.
     """
     trt = library.module
     library.said.clear()
@@ -151,10 +152,14 @@ def build_plan(
     if steps.stopped:
         raise KeyboardInterrupt
     if memory is None:
-        raise EngineError(
-            f"{library.backend} {library.version} cannot build {request.precision} for {request.target}: "
-            f"{library.last_words()}"
-        )
+        told = f"{library.backend} {library.version} cannot build {request.precision} for {request.target}: "
+        told += library.last_words()
+        if library.out_of_memory():
+            raise DeviceError(
+                f"{told}\nclose other programs on the GPU, or build for smaller batches "
+                "(engines build --max-batch 16)"
+            )
+        raise EngineError(told)
     kept = b"" if cache is None else bytes(cache.serialize())
     return BuiltPlan(bytes(memory), kept, time.monotonic() - start)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +24,7 @@ from stream_mer.runtime.plan_build import PROFILES, BuiltPlan, PlanRequest
 PORTABLE = "ampere+"
 """Compute capability of a TensorRT-RTX plan that is finished on whatever GPU loads it."""
 
+ELSEWHERE = "free space, or keep plans elsewhere: engines --cache DIR, or XDG_CACHE_HOME for every command"
 KEY_DIGITS = 16
 DECIDING = ("typed_sha256", "backend", "version", "capability", "system", "precision", "flags")
 """Fields of a page that decide whether a plan fits; the key is their digest."""
@@ -115,8 +118,11 @@ class PlanCache:
             EngineError: there is one but its page is for something else, or cannot be read.
         """
         page = self.path(wanted).with_suffix(".json")
-        if not page.is_file() or not self.path(wanted).is_file():
-            return None
+        try:
+            if not page.is_file() or not self.path(wanted).is_file():
+                return None
+        except OSError as error:  # a folder of another user's
+            raise EngineError(f"plans {self.folder}: {error.strerror}; {ELSEWHERE}") from error
         found = read_page(page)
         if found is None:
             return None
@@ -158,6 +164,10 @@ class PlanCache:
         manifest = replace(
             wanted, plan_sha256=digest, seconds=round(built.seconds, 3), parity="", passed=None, checked_on=""
         )
+        # First, so that a power cut in between leaves a plan without a page, which is built again, and not
+        # beside the page of the plan before, which would count as damaged at every start.
+        with self._writing(self.path(manifest)):
+            self.path(manifest).with_suffix(".json").unlink(missing_ok=True)
         self._write(self.path(manifest), built.plan)
         if built.timing:
             self._write(self._timing(manifest), built.timing)
@@ -198,15 +208,25 @@ class PlanCache:
 
     def _write(self, path: Path, content: bytes) -> None:
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
+        with self._writing(path):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())  # a Jetson loses its power; a name without content would stay
-            partial.replace(path)
+            try:
+                with partial.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())  # a Jetson loses its power; a name without content would stay
+                partial.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    partial.unlink()  # on a full disk it would keep the disk full
+                raise
+
+    @contextmanager
+    def _writing(self, path: Path) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            raise OutputError(f"plan {path}: {error.strerror}; free space or give --cache DIR") from error
+            raise OutputError(f"plan {path}: {error.strerror}; {ELSEWHERE}") from error
 
 
 def read_page(page: Path) -> PlanManifest | None:
@@ -220,9 +240,31 @@ def read_page(page: Path) -> PlanManifest | None:
         known = {one.name for one in fields(PlanManifest)}
         if set(content) != known:
             return None
-        return PlanManifest(**{**content, "batches": tuple(content["batches"])})
+        found = PlanManifest(**{**content, "batches": tuple(content["batches"])})
+        _require_kinds(found)
     except (OSError, ValueError, TypeError) as error:
         raise EngineError(f"plan page {page}: {error}; delete it and build again") from error
+    return found
+
+
+def _require_kinds(page: PlanManifest) -> None:
+    """What was edited by hand may be anything.
+
+    Raises:
+        ValueError: a field has another kind of value.
+    """
+    kinds: dict[str, tuple[type, ...]] = {
+        "str": (str,), "float": (int, float), "bool | None": (bool, type(None)),
+        "tuple[int, ...]": (tuple,),
+    }  # fmt: skip
+    wrong = [
+        one.name for one in fields(page) if not isinstance(getattr(page, one.name), kinds[str(one.type)])
+    ]
+    sizes = [size for size in page.batches if type(size) is int and size > 0]
+    if not sizes or sizes != sorted(set(page.batches)):
+        wrong.append("batches")
+    if wrong:
+        raise ValueError(f"{wrong[0]} is not as it was written")
 
 
 def flags_for(manifest: PlanManifest) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stream_mer.errors import OutputError
+from stream_mer.runtime.plan_cache import ELSEWHERE
 
 POLL_S = 0.2
 
@@ -18,7 +19,8 @@ def reserved(plan: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Keep other processes from building ``plan`` inside the block.
 
     Two would spoil each other's timings of kernels, and one's page could end beside the other's plan,
-    which then counts as damaged at every start. The system lets go of the lock when a process dies.
+    which then counts as damaged at every start. The system lets go of the lock when a process dies. On a
+    file system without locks, as some network shares are, nobody waits.
 
     Args:
         plan: where it will lie.
@@ -32,7 +34,7 @@ def reserved(plan: Path, waiting: Callable[[], None]) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("w")
     except OSError as error:
-        raise OutputError(f"plan {plan}: {error.strerror}; free space or give --cache DIR") from error
+        raise OutputError(f"plan {plan}: {error.strerror}; {ELSEWHERE}") from error
     with lock:
         # Not one long wait: that could not be given up, as nothing raises in the middle of it.
         while not _taken(lock.fileno()):
@@ -46,4 +48,6 @@ def _taken(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # there are no locks here
+        return True
     return True

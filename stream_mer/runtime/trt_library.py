@@ -51,6 +51,10 @@ class Library:
                 return message.strip().splitlines()[0]
         return "it does not say why"
 
+    def out_of_memory(self) -> bool:
+        """Whether one of the newest errors is about the GPU's memory."""
+        return any("outofmemory" in message.lower().replace(" ", "") for message in self.said)
+
     def make(self, kind: Any) -> Any:
         """A ``Builder`` or ``Runtime``, which need a driver that fits the library.
 

@@ -30,6 +30,8 @@ ALIKE_SHARE = 0.5
 """At least so many crops of a list must be the same to the last bit, see ``require_alike``."""
 HELD_SHARE = 0.5
 """Crops to judge by for every crop that ranges are found on."""
+FEWEST = 8
+"""Crops of each role: ranges of fewer fit nobody else, and fewer show not even every kind of crop twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,21 @@ def cut_samples(faces: Path, rows: Sequence[SampleRow], detector: FaceDetector) 
     return Samples(tuple(kept), np.stack(low), np.stack(high))
 
 
+def require_enough(rows: Sequence[SampleRow]) -> None:
+    """Refuse a list that is too short to find ranges on or to judge by.
+
+    Raises:
+        ConfigError: with the numbers there are.
+    """
+    counts = {role: sum(row.role == role for row in rows) for role in ROLES}
+    if min(counts.values()) < FEWEST:
+        raise ConfigError(
+            f"{counts['range']} crops to find ranges on and {counts['judge']} to judge by are too few: "
+            f"at least {FEWEST} of each are needed.\n"
+            f"Use --count {2 * FEWEST} or more, or more portraits; delete an old samples.csv to choose anew."
+        )
+
+
 def require_alike(listed: Sequence[SampleRow], found: Sequence[SampleRow]) -> int:
     """How many crops are the listed ones to the last bit, if they are cut as they were.
 
@@ -144,6 +161,8 @@ def require_alike(listed: Sequence[SampleRow], found: Sequence[SampleRow]) -> in
     Raises:
         ConfigError: a picture fell out, or more than half of the crops are others.
     """
+    if not listed:
+        raise ConfigError("there is no samples.csv to check; calibrate first")
     gone = len(listed) - len(found)
     if gone:
         raise ConfigError(

@@ -122,6 +122,19 @@ def test_everything_that_its_command_needs_is_installed(jetpack: str) -> None:
     assert names - there - set(from_system) == set()
 
 
+def require_resolved(command: list[str], limit_s: float = 200) -> None:
+    """Run pip's resolver; a package index that is slow or away skips, a package that is not there fails."""
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        pytest.skip("the package index is too slow to be asked")
+    # Without a connection pip says that nothing matches, too.
+    if ran.returncode != 0 and re.search(r"connection|timed out|resolve host", ran.stderr, re.I):
+        pytest.skip("no package index can be reached")
+    assert ran.returncode == 0, ran.stderr[-1500:]
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("jetpack", list(PYTHONS))
 def test_every_pinned_package_is_there_for_arm64(jetpack: str, tmp_path: Path) -> None:
     """Asked of pip's own resolver, nothing is downloaded whole or installed."""
@@ -134,12 +147,20 @@ def test_every_pinned_package_is_there_for_arm64(jetpack: str, tmp_path: Path) -
     command += [f"--python-version={PYTHONS[jetpack]}", f"--target={tmp_path}", *flags]
     packages = [one for one in wanted if not one.startswith("mediapipe")]
     for extra, asked in (([], packages), (["--no-deps"], [w for w in wanted if w.startswith("mediapipe")])):
-        ran = subprocess.run([*command, *extra, *asked], capture_output=True, text=True, timeout=200)
-        if "No matching distribution" not in ran.stderr and re.search(
-            r"connection|timed out|resolve host", ran.stderr, re.I
-        ):
-            pytest.skip("no package index can be reached")
-        assert ran.returncode == 0, ran.stderr[-1500:]
+        require_resolved([*command, *extra, *asked])
+
+
+@pytest.mark.parametrize(
+    ("pip", "skips"),
+    [
+        ("import time; time.sleep(60)", True),
+        ("sys.exit('WARNING: connection broken\\nERROR: No matching distribution found for rich')", True),
+        ("sys.exit('ERROR: No matching distribution found for rich')", False),
+    ],
+)
+def test_only_the_index_skips_and_never_a_missing_package(pip: str, skips: bool) -> None:
+    with pytest.raises(pytest.skip.Exception if skips else AssertionError):
+        require_resolved([sys.executable, "-c", f"import sys; {pip}"], limit_s=2 if "sleep" in pip else 60)
 
 
 def test_the_default_command_is_understood(assets_dir: Path) -> None:

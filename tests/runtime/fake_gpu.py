@@ -162,7 +162,7 @@ def fake_cuda(world: World) -> Any:
             assert flags == 1, "a stream that waits for the default stream"
             world.did("Stream")
             self.handle = 100 + world.calls["Stream"]
-            self.work = Work()
+            self.work, self.scratch = Work(), 0
             streams[self.handle] = self
             world.keep(self)
 
@@ -329,6 +329,7 @@ def fake_library(world: World, cuda: Any) -> Library:
             self._profile, self._shape, self._at, self._scratch = -1, None, {}, 0
             self._ready = False  # ran once since its shape was set: only then may it be recorded
             world.keep(self)
+            weakref.finalize(self, gone, "context")
 
         def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
             answer = world.did("set profile")
@@ -362,6 +363,10 @@ def fake_library(world: World, cuda: Any) -> Library:
             shape, at = self._shape, dict(self._at)
             step = lambda: _execute(world, session, shape, at)  # noqa: E731
             stream = cuda.streams[stream_handle]
+            if world.capturing is None:
+                rivals = [one for one in cuda.streams.values() if one is not stream and one.work.waiting]
+                assert all(one.scratch != self._scratch for one in rivals), "scratch of work that still runs"
+            stream.scratch = self._scratch
             (stream.work.waiting if world.capturing is None else world.capturing).append(step)
             return True
 
@@ -384,11 +389,28 @@ def fake_library(world: World, cuda: Any) -> Library:
             spec = next(spec for spec in specs if spec.name == name)
             return tuple(-1 if size is None else size for size in spec.shape)
 
+        def create_runtime_config(self) -> Any:
+            return strict_config()
+
         def create_execution_context(self, strategy: Any = None) -> Any:
             world.current("create_execution_context")
+            if isinstance(strategy, strict_config):  # TensorRT-RTX records by itself if it is told to
+                assert strategy.cuda_graph_strategy == real.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+                strategy = strategy.strategy
             assert strategy == real.ExecutionContextAllocationStrategy.USER_MANAGED
             return None if world.did("context") is not None else strict_context()
 
+    class IRuntimeConfig:
+        cuda_graph_strategy = real.CudaGraphStrategy.DISABLED
+
+        def set_execution_context_allocation_strategy(self, strategy: Any = None) -> None:
+            object.__setattr__(self, "strategy", strategy)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            assert hasattr(real.IRuntimeConfig, name), f"TensorRT's IRuntimeConfig has no {name!r}"
+            object.__setattr__(self, name, value)
+
+    strict_config = strict("IRuntimeConfig", IRuntimeConfig)
     strict_context = strict("IExecutionContext", IExecutionContext)
     strict_engine = strict("ICudaEngine", ICudaEngine)
 
@@ -410,6 +432,7 @@ def fake_library(world: World, cuda: Any) -> Library:
     module = SimpleNamespace(
         Runtime=strict("Runtime", Runtime),
         nptype=real.nptype,
+        CudaGraphStrategy=real.CudaGraphStrategy,
         ExecutionContextAllocationStrategy=real.ExecutionContextAllocationStrategy,
     )
     return Library("tensorrt", "11.4.0", module, object(), said)

@@ -15,14 +15,15 @@ from tiny_networks import install, pictures, super_resolver
 from stream_mer.runtime.machine import cpu_model, usable_cores
 from stream_mer.runtime.open import open_engine
 
-RUNS, LARGEST = 300, 24
+RUNS, LARGEST, ROUNDS = 300, 24, 3
 GROWTH_MB = 6.0
 """A leak of one output picture (49 kB) a run would be 15 MB; of one batch far more."""
 
 
-def resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def anonymous_mb() -> float:
+    """Memory of one's own: pages of files come and go with what else the machine does."""
+    resident, shared = (int(pages) for pages in Path("/proc/self/statm").read_text().split()[1:3])
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
@@ -32,14 +33,22 @@ def test_memory_is_flat_over_many_batch_sizes(tmp_path: Path, backend: str) -> N
     batch = pictures(LARGEST)
     for size in range(1, LARGEST + 1):  # every size once: code and buffers for it are made and stay
         engine.run(batch[:size])
-    gc.collect()
-    before = resident_mb()
-    for size in np.random.default_rng(0).integers(1, LARGEST + 1, RUNS):
-        engine.run(batch[: int(size)])
-    gc.collect()
-    grown = resident_mb() - before
+    sizes = np.random.default_rng(0).integers(1, LARGEST + 1, RUNS)
+
+    def grown() -> float:
+        gc.collect()
+        before = anonymous_mb()
+        for size in sizes:
+            engine.run(batch[: int(size)])
+        gc.collect()
+        return anonymous_mb() - before
+
+    # A leak shows every time; what the allocator or a thread of another test takes once does not.
+    growths: list[float] = []
+    while len(growths) < ROUNDS and not (growths and growths[-1] < GROWTH_MB):
+        growths.append(grown())
     engine.close()
-    assert grown < GROWTH_MB
+    assert min(growths) < GROWTH_MB, growths
 
 
 PROBE = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from fake_gpu import World, fake_cuda, fake_gpu
 from tiny_networks import pictures
 
-from stream_mer.app import engine_room, plan_room
+from stream_mer.app import doctor, engine_room, plan_room
 from stream_mer.app import gpu as gpu_runs
 from stream_mer.cli import main
 from stream_mer.config import Settings
@@ -145,16 +146,28 @@ class TestTwoBuilders:
         with reserved(cache.path(page), stop), pytest.raises(KeyboardInterrupt):
             ensure_plan(wish, cache, library=rtx, progress=stop)
 
+    def test_where_the_file_system_has_no_locks_nobody_waits(
+        self, cache: PlanCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_locks(*_: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
 
-def test_a_gpu_without_memory_for_the_check_leaves_the_run_to_the_processor(
-    manifest: Manifest, tmp_path: Path, rtx: Library, monkeypatch: pytest.MonkeyPatch
+        monkeypatch.setattr("fcntl.flock", no_locks)
+        with reserved(cache.folder / "x.plan", lambda: pytest.fail("waits for nobody")):
+            pass
+
+
+@pytest.mark.parametrize("step", ["ensure_plan", "gate_plan"])
+def test_a_gpu_without_memory_for_build_or_check_leaves_the_run_to_the_processor(
+    step: str, manifest: Manifest, tmp_path: Path, rtx: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(manifest, manifest.path.read_bytes())
     decides = replace(manifest, name="decides", task="classification")
 
-    def full(wish: PlanWish, *_: object) -> None:
+    def full(wish: PlanWish, *_: object, **__: object) -> PlanManifest:
         if wish.manifest is manifest:
             raise DeviceError("the GPU is out of memory while engine tiny was opened\nclose other programs")
+        return page(wish)
 
     def page(wish: PlanWish, *_: object, **__: object) -> PlanManifest:
         return page_for(wish, rtx, b"network")
@@ -162,7 +175,7 @@ def test_a_gpu_without_memory_for_the_check_leaves_the_run_to_the_processor(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name, stand_in in {
         "load_library": lambda _: rtx, "load_cuda": lambda: fake_cuda(world), "gate_crops": lambda: None,
-        "ensure_plan": page, "gate_plan": full, "judge_for": lambda *_: None,
+        "ensure_plan": page, "gate_plan": page, "judge_for": lambda *_: None, step: full,
     }.items():  # fmt: skip
         monkeypatch.setattr(gpu_runs, name, stand_in)
     settings = Settings(device="cuda", backend="tensorrt-rtx", threads=1)
@@ -187,6 +200,16 @@ def test_a_gpu_is_asked_what_it_is_without_its_context(
     with pytest.raises(EngineError, match="no tensorrt plan"):
         open_plan(wish, cache, gpu)
     assert world.calls["retain"] == 0
+
+
+def test_doctor_names_the_gpu_or_says_why_there_is_none(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(manifest, manifest.path.read_bytes())
+    monkeypatch.setattr(doctor, "load_cuda", lambda: fake_cuda(world))
+    assert doctor._gpu() == "Fake GPU sm89"
+    world.devices = 0
+    assert doctor._gpu() == "no GPU 0: 0 found"
 
 
 class TestVerify:
@@ -253,7 +276,6 @@ class TestListAndBench:
 
         monkeypatch.setattr(engine_room, "bench_engines", measured)
         monkeypatch.setattr(engine_room, "gpu_ways", plans_of)
-        monkeypatch.setattr(engine_room, "gemm_gflops", lambda: 1.0)
         flags = ["engines", "bench", "--engine", "compact-x4", "--cache", str(cache.folder)]
         assert main([*flags, "--backend", "onnxruntime", "--precision", "fp32"]) == 0
         assert main([*flags, "--backend", "tensorrt"]) == 0

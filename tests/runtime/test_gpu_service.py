@@ -67,7 +67,7 @@ def fallbacks(networks: SharedNetworks) -> str:
     )  # fmt: skip
     with (
         dashboard("127.0.0.1:0", None, fleet) as url,  # type: ignore[arg-type]
-        urllib.request.urlopen(f"{url.rstrip('/')}/metrics", timeout=10) as answer,
+        urllib.request.urlopen(f"{url.rstrip('/')}/metrics", timeout=60) as answer,
     ):
         lines = answer.read().decode().splitlines()
     return next(line for line in lines if line.startswith("stream_mer_gpu_fallbacks_total"))

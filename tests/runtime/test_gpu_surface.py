@@ -21,16 +21,20 @@ USED = {
     "OnnxParser": ("parse", "num_errors", "get_error"),
     "Runtime": ("deserialize_cuda_engine",),
     "ICudaEngine": (
-        "create_execution_context", "get_tensor_dtype", "get_tensor_name", "get_tensor_shape",
-        "num_io_tensors", "num_optimization_profiles",
+        "create_execution_context", "create_runtime_config", "device_memory_size_v2", "get_tensor_dtype",
+        "get_tensor_name", "get_tensor_shape", "num_io_tensors", "num_optimization_profiles",
     ),
+    "IRuntimeConfig": ("cuda_graph_strategy", "set_execution_context_allocation_strategy"),
+    "CudaGraphStrategy": ("WHOLE_GRAPH_CAPTURE",),
+    "ExecutionContextAllocationStrategy": ("USER_MANAGED",),
     "IExecutionContext": (
-        "execute_async_v3", "set_input_shape", "set_optimization_profile_async", "set_tensor_address",
+        "execute_async_v3", "set_device_memory", "set_input_shape", "set_optimization_profile_async",
+        "set_tensor_address",
     ),
     "IProgressMonitor": ("phase_start", "phase_finish", "step_complete"),
     "ITimingCache": ("serialize",),
 }  # fmt: skip
-"""Everything of TensorRT that ``plan_build``, ``trt`` and ``gpu_slot`` touch."""
+"""Everything of TensorRT that ``plan_build``, ``trt_library``, ``trt`` and ``gpu_slot`` touch."""
 
 
 @pytest.mark.parametrize("owner", USED)

@@ -87,6 +87,12 @@ def test_it_is_offered_as_a_way(quantised: Manifest, tmp_path: Path) -> None:
         open_engine(plain, precision="int8")
 
 
+def test_a_classifier_is_not_sent_to_a_script_that_refuses_it(tmp_path: Path) -> None:
+    decides = install(tmp_path, "decides", super_resolver(), task="classification")
+    with pytest.raises(EngineError, match=r"it decides by flow, which needs f32\nuse --precision"):
+        read_int8(decides)
+
+
 def test_after_a_retraining_it_is_left_aside_and_said(quantised: Manifest) -> None:
     retrained = replace(quantised, sha256="f" * 64)
     assert load_int8(retrained) is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -16,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_networks import classifier, install, pictures, super_resolver
 
-from stream_mer.errors import EngineError, OutputError
+from stream_mer.app import plan_room
+from stream_mer.errors import DeviceError, EngineError, OutputError
 from stream_mer.runtime.manifest import list_manifests, read_network
 from stream_mer.runtime.onnxruntime import OnnxRuntimeEngine
 from stream_mer.runtime.parity import Verdict, compare_engines
@@ -98,6 +101,32 @@ def test_an_unreadable_network_is_said_in_the_librarys_words(rtx: Library, manif
         build_plan(rtx, uncast.SerializeToString(), manifest.inputs, request)  # uint8 wants a cast first
     with pytest.raises(EngineError, match="cannot read the network"):
         build_plan(rtx, b"no network", manifest.inputs, request)
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("Error Code 2: OutOfMemory (Requested size was 1073741824 bytes.)", DeviceError),
+        ("Error Code 1: Cuda Runtime (out of memory)", DeviceError),
+        ("Error Code 10: Internal Error (Could not find any implementation for node /c1/Conv)", EngineError),
+    ],
+)
+def test_a_build_that_fails_for_want_of_memory_is_the_devices_failure(
+    rtx: Library, manifest: Manifest, said: str, error: type[EngineError]
+) -> None:
+    """A run goes on on the processor then, as where there is no memory to open a plan."""
+
+    class Full(rtx.module.Builder):  # type: ignore[misc]  # a class without stubs
+        def build_serialized_network(self, *_: object) -> None:
+            rtx.said.append(said)
+
+    module = SimpleNamespace(**{**vars(rtx.module), "Builder": Full})
+    with pytest.raises(EngineError, match="cannot build f32 for current: Error Code") as failure:
+        build_plan(
+            replace(rtx, module=module), typed_for(manifest, "f32"), manifest.inputs, PlanRequest("f32")
+        )
+    assert type(failure.value) is error
+    rtx.said.clear()
 
 
 def test_an_interrupted_build_stops_and_keeps_nothing(
@@ -231,6 +260,71 @@ class TestCache:
         sheet.write_text("no page")
         with pytest.raises(EngineError, match="delete it and build again"):
             cache.find(page)
+
+    @pytest.mark.parametrize(
+        "edited",
+        [
+            {"batches": []},
+            {"batches": ["16"]},
+            {"batches": [16, 1]},
+            {"batches": [0]},
+            {"flags": 7},
+            {"engine": None},
+            {"passed": "yes"},
+            {"seconds": "long"},
+        ],
+    )
+    def test_a_page_edited_by_hand_is_no_traceback(
+        self, rtx: Library, manifest: Manifest, tmp_path: Path, edited: dict[str, object]
+    ) -> None:
+        cache = PlanCache(tmp_path)
+        page = cache.keep(
+            page_for(wish_for(manifest, "tensorrt-rtx"), rtx, b"x"), BuiltPlan(b"plan", b"", 1.0)
+        )
+        sheet = cache.path(page).with_suffix(".json")
+        sheet.write_text(json.dumps({**json.loads(sheet.read_text()), **edited}))
+        for asked in (lambda: cache.find(page), cache.pages, lambda: plan_room.show(None, tmp_path)):
+            with pytest.raises(EngineError, match="is not as it was written; delete it and build again"):
+                asked()
+
+    def test_a_full_disk_is_not_kept_full(
+        self, rtx: Library, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("os.fsync", full)
+        page = page_for(wish_for(manifest, "tensorrt-rtx"), rtx, b"x")
+        with pytest.raises(OutputError, match=r"No space left on device; .*XDG_CACHE_HOME"):
+            PlanCache(tmp_path / "plans").keep(page, BuiltPlan(b"plan", b"", 1.0))
+        assert list((tmp_path / "plans").iterdir()) == []
+
+    def test_a_rebuild_cut_short_is_built_again_and_not_taken_for_damaged(
+        self, rtx: Library, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cache = PlanCache(tmp_path)
+        wanted = page_for(wish_for(manifest, "tensorrt-rtx"), rtx, b"x")
+        cache.keep(wanted, BuiltPlan(b"plan", b"", 1.0))
+        with monkeypatch.context() as power_cut:
+            power_cut.setattr(PlanCache, "note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                cache.keep(wanted, BuiltPlan(b"newer plan", b"", 1.0))
+        assert cache.find(wanted) is None
+        cache.keep(wanted, BuiltPlan(b"newest plan", b"", 1.0))
+        found = cache.find(wanted)
+        assert found is not None
+        assert cache.read(found) == b"newest plan"
+
+    def test_another_users_folder_says_what_to_do(
+        self, rtx: Library, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def denied(_: Path) -> bool:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        page = page_for(wish_for(manifest, "tensorrt-rtx"), rtx, b"x")
+        monkeypatch.setattr(Path, "is_file", denied)
+        with pytest.raises(EngineError, match=r"Permission denied; .*--cache DIR"):
+            PlanCache(tmp_path).find(page)
 
     def test_a_folder_that_cannot_be_written_is_said(
         self, rtx: Library, manifest: Manifest, tmp_path: Path

@@ -252,8 +252,22 @@ def test_engine_and_runtime_go_before_the_context_and_after_the_memory(world: Wo
     world.log.clear()
     engine.close()
     gc.collect()
-    order = [what for what in world.log if what in ("free", "engine gone", "runtime gone")]
-    assert order == ["free"] * 6 + ["engine gone", "runtime gone"]
+    order = [what for what in world.log if what in ("free", "context gone", "engine gone", "runtime gone")]
+    slot = ["context gone"] * 4 + ["free"] * 3
+    assert order == [*slot, *slot, "engine gone", "runtime gone"]
+    settled(world)
+
+
+def test_tensorrt_rtx_takes_our_scratch_memory_and_records_by_itself(
+    world: World, truth: OnnxRuntimeEngine
+) -> None:
+    gpu = fake_gpu(world, graphs=False)
+    gpu = replace(gpu, library=replace(gpu.library, backend="tensorrt-rtx"))
+    engine = TrtEngine(world.manifest, world.network, page_of(world), gpu)
+    for count in (1, 3, 20):
+        lr = pictures(count)
+        np.testing.assert_array_equal(engine.run(lr)[0], truth.run(lr)[0])
+    engine.close()
     settled(world)
 
 
