@@ -55,6 +55,14 @@ def test_uf1_and_uar_equal_scikit_learn(rows: list[tuple[int, int]]) -> None:
     assert uar(matrix) == pytest.approx(recall)
 
 
+@pytest.mark.parametrize(("true", "predicted"), [([0, -1], [0, 1]), ([0, 1], [0, -1]), ([0, 2], [0, 1])])
+def test_a_sample_without_a_class_is_not_counted_as_one_of_the_last(
+    true: list[int], predicted: list[int]
+) -> None:
+    with pytest.raises(ValueError, match="classes must be 0 to 1"):
+        confusion_matrix(np.array(true, np.intp), np.array(predicted, np.intp), 2)
+
+
 def test_psnr_equals_scikit_image() -> None:
     skimage_metrics = pytest.importorskip("skimage.metrics")
     rng = np.random.default_rng(1)
