@@ -89,7 +89,7 @@ def confusion_matrix(true: NDArray[np.intp], predicted: NDArray[np.intp], classe
         ValueError: a class that is none, such as -1 for a sample that was not tested.
     """
     for said in (true, predicted):
-        if len(said) and not (0 <= said.min() and said.max() < classes):
+        if len(said) and (said.min() < 0 or said.max() >= classes):
             raise ValueError(f"classes must be 0 to {classes - 1}, got {said.min()} to {said.max()}")
     matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (true, predicted), 1)
