@@ -179,6 +179,13 @@ def test_figures_say_what_they_do_not_count(
     assert "- casme2: 1 notes; evaluate.py doctor lists them" in told
 
 
+def test_a_dataset_given_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    casme2(tmp_path, GOOD)
+    words = ["--set", f"casme2={tmp_path}"]
+    assert main(["features", "--protocol", "loso", *words, *words]) == 2
+    assert "given twice" in capsys.readouterr().err
+
+
 def assert_matches(message: str, told: list[str]) -> None:
     assert len(told) == 1, told
     assert re.search(f"(?s){message}", told[0]), told[0]
