@@ -53,3 +53,26 @@ def test_tracks_do_not_mix_and_the_median_forgets() -> None:
     for i in range(100, 700):
         baseline.push([score(40 * i, 0.005, 1)])
     assert baseline.usual(1, 0) == pytest.approx(log_odds(0.005), abs=0.01)
+
+
+def test_median_and_spread_above_a_quiet_face_are_what_is_taken_off() -> None:
+    """Log odds of 0 and 2 by turns: the median is 1, the deviation from it 1, its robust sigma 1.4826."""
+    baseline = EvidenceBaseline(share=0.5, quiet=-1.0, spread=2.0)
+    run(baseline, [1 / (1 + np.exp(-odds)) for odds in [0.0, 2.0] * 50])
+    usual = 1 + 2 * 1.4826
+    assert baseline.usual(1, 0) == pytest.approx(usual)
+    (lowered,) = baseline.push([score(4000, 1 / (1 + np.exp(-3.0)))])
+    assert log_odds(lowered.event_probability) == pytest.approx(3 - 0.5 * (usual + 1))
+
+
+def test_the_strongest_score_of_a_step_is_remembered() -> None:
+    baseline = EvidenceBaseline(share=1.0)
+    for i in range(50):
+        baseline.push([score(40 * i, 0.2), score(40 * i + 10, 0.6), score(40 * i + 20, 0.4)])
+    assert baseline.usual(1, 0) == pytest.approx(log_odds(0.6))
+    few = EvidenceBaseline(share=1.0)
+    for i in range(39):
+        few.push([score(40 * i, 0.6)])
+    assert few.usual(1, 0) == few.quiet
+    few.push([score(40 * 39, 0.6)])
+    assert few.usual(1, 0) == pytest.approx(log_odds(0.6))
