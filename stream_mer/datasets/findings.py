@@ -82,8 +82,9 @@ class Dataset:
             where = "" if lost[0].row is None else f" (row {lost[0].row})"
             what = f"{len(lost)} of {self.rows} rows could not be read, the first: {lost[0].what}{where}"
             said.append(f"{self.name}: {what}")
-        if notes := len(self.problems) - len(lost):
-            said.append(f"{self.name}: {notes} notes; evaluate.py doctor lists them")
+        notes, corrected = len(self.problems) - len(lost), len(self.corrections)
+        if notes or corrected:
+            said.append(f"{self.name}: notes {notes}, corrections {corrected}; evaluate.py doctor lists them")
         return said
 
     def whole(self) -> tuple[ClipRecord, ...]:
