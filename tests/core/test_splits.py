@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.core.splits import Split, frame_random, inner_folds, leave_one_out, subject_disjoint
+from stream_mer.core.splits import Split, aside, frame_random, inner_folds, leave_one_out, subject_disjoint
 
 people = st.lists(st.integers(0, 9), min_size=4, max_size=60)
 
@@ -83,6 +83,12 @@ def test_a_part_without_a_share_gets_nobody(groups: list[int], seed: int) -> Non
     assert split.validation == ()
     assert split.train
     assert split.test
+
+
+def test_who_is_set_aside_never_changes() -> None:
+    """The shipped classifier never learnt from these: another answer would test it on people it knows."""
+    assert [k for k in range(30) if aside(f"person{k}")] == [1, 5, 13, 16, 24]
+    assert sum(aside(f"p{k}") for k in range(2000)) / 2000 == pytest.approx(0.15, abs=0.02)
 
 
 def test_refusals() -> None:
