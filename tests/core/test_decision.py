@@ -309,9 +309,11 @@ def test_people_who_come_and_go_for_weeks_are_not_all_remembered() -> None:
 
 def test_who_is_seen_now_and_then_is_not_forgotten_among_many() -> None:
     judge = Judge(0.5, "d")
-    for second in range(2 * MOST_ENDS):
+    for second in range(3 * MOST_ENDS // 2):
         passing, regular = event(track=second + 1), event(0.9, second * 1000 * MS, 0)
         judge.judge([Candidate(passing, None, 0), Candidate(regular, None, 0)])
+    for person in range(MOST_ENDS - 1):
+        judge.judge([Candidate(event(track=10_000 + person), None, 0)])
     rest = event(0.9, regular.offset_ns - 100 * MS, 0)
     assert judge.judge([Candidate(rest, None, 0)])[0] == ()
 
