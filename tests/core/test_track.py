@@ -40,8 +40,8 @@ def test_a_held_face_drifts_on_as_it_did_over_a_longer_time(track: Track) -> Non
     track.state = "held"
     x, y = track.drift
     assert (x, y) == pytest.approx((100, -50), rel=0.01)
-    assert track.predicted(3000 * MS).tx == pytest.approx(260 + x)
-    assert track.predicted(3000 * MS).ty == pytest.approx(-60 + y)
+    assert track.predicted(2500 * MS).tx == pytest.approx(260 + x / 2)
+    assert track.predicted(2500 * MS).ty == pytest.approx(-60 + y / 2)
 
 
 def test_a_face_half_covered_does_not_take_over_the_motion_of_what_covers_it(track: Track) -> None:
@@ -73,6 +73,19 @@ def test_what_is_shown_is_the_pose_and_its_size(track: Track) -> None:
     assert (shown.track_id, shown.segment, shown.pose, shown.quality) == (1, 0, HERE, 1.0)
     assert shown.face_px == pytest.approx(92)
     assert shown.box.x0 < face_centre(HERE)[0] < shown.box.x1
+
+
+def test_the_middle_of_a_turned_face_is_where_its_pose_puts_it() -> None:
+    turned = Similarity(0.8, 0.6, 10, 20)
+    assert face_centre(turned) == pytest.approx(tuple(turned.apply(np.array([[64.0, 60.0]]))[0]))
+
+
+def test_a_look_has_no_brightness_and_unit_length() -> None:
+    soft = (RGB // 2).astype(np.uint8)
+    looks = [appearance(Frame(0, 0, picture, 0), HERE) for picture in (soft, soft + 40)]
+    assert np.allclose(looks[0], looks[1], atol=1e-3)
+    assert np.linalg.norm(looks[0]) == pytest.approx(1, abs=1e-4)
+    assert looks[0].mean() == pytest.approx(0, abs=1e-4)
 
 
 def test_distance_is_in_widths_of_the_larger_face() -> None:
