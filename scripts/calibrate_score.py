@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stream_mer.app.calibrating import (
+    RATES,
     calibration_text,
     describe_points,
     describe_reliability,
@@ -36,7 +37,7 @@ from stream_mer.app.trial import WAYS, Trial, count_trials, run_way, settings_of
 from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR
 from stream_mer.core.operating import THRESHOLDS
-from stream_mer.errors import StreamMerError
+from stream_mer.errors import ConfigError, StreamMerError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.calibration import ScoreCalibration
 from stream_mer.training.spotting_figures import (
@@ -59,7 +60,16 @@ def read_as(networks: Networks, temperature: float, usual_share: float) -> Netwo
 
 
 def calibrate(args: argparse.Namespace) -> None:
-    """Measure, fit, write."""
+    """Measure, fit, write.
+
+    Raises:
+        ConfigError: a number that is none; said at once, not after the work.
+    """
+    if args.far not in RATES:
+        rates = ", ".join(f"{rate:g}" for rate in RATES)
+        raise ConfigError(f"--far {args.far:g} is not measured\ngive one of {rates} false alarms a minute")
+    if args.seeds < 1:
+        raise ConfigError(f"--seeds {args.seeds} leaves nothing to calibrate on\ngive 1 or more")
     settings = Settings(engine=args.engine, classifier=args.classifier, assets=args.assets, threads=1)
     material = Material(args.data, args.cache, settings, AssetStore(args.assets))
     networks = {
@@ -79,7 +89,8 @@ def calibrate(args: argparse.Namespace) -> None:
     watched = (w for fps in FPS for w in material.clips("tune", fps, CLIP_SECONDS))
     clips = run_way(watched, NATIVE, settings, read)
     points = operating_points(tuned[NATIVE], clips)
-    shipped = min(points, key=lambda p: abs(p.far_per_minute - args.far)).threshold
+    chosen = min(points, key=lambda p: abs(p.far_per_minute - args.far))
+    shipped = chosen.threshold
     classifier = networks[NATIVE].classifier
     args.out.mkdir(parents=True, exist_ok=True)
     judged = reliability(tuned[NATIVE])
@@ -91,7 +102,11 @@ def calibrate(args: argparse.Namespace) -> None:
     draw_operating_curves(Path(f"{stem}.alarms.png"), curves, title)
     draw_precision_recall(Path(f"{stem}.precision-recall.png"), curves, title)
     draw_reliability(Path(f"{stem}.reliability.png"), said, f"{title}\n(T = {temperature:.2f})")
-    print(f"temperature {temperature:.3f}, shipped threshold {shipped:.4f} ({args.far:g}/min)\n")
+    print(f"temperature {temperature:.3f}, shipped threshold {shipped:.4f} ({chosen.far_per_minute:g}/min)\n")
+    if chosen.far_per_minute != args.far:
+        print(
+            f"note: {args.far:g} a minute has no threshold of its own; that of the nearest rate is shipped\n"
+        )
     print(describe_points(tuned[NATIVE], clips, points))
     print("\n" + describe_reliability(tuned))
     events = tuned[NATIVE] + clips

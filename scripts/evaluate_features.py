@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -60,8 +60,11 @@ def evaluate(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: a dataset is wrong, or the protocol needs others.
     """
-    sets = dict(_loaded(word) for word in args.set)
-    print("".join(f"- {line}\n" for line in shortcomings(sets.values())), end="")
+    loaded = [_loaded(word) for word in args.set]
+    sets = dict(loaded)
+    if len(sets) < len(loaded):
+        raise ConfigError("a dataset is given twice\ngive --set once for each")
+    print("".join(f"- {line}\n" for dataset in sets.values() for line in dataset.shortcomings()), end="")
     detectors = DetectorFactory(Settings(assets=args.assets), AssetStore(args.assets))
     if args.protocol == "cd6me":
         clips, kept = _cut(cd6me(sets)[0], detectors)
@@ -86,17 +89,6 @@ def evaluate(args: argparse.Namespace) -> None:
         others = sum(record.kind == "micro" for record in dataset.records) - len(chosen)
         print(f"{others} of other classes, or of none, left out\n" if others else "")
         leave_subject_out(clips, [names.index(record.label) for record in kept], _people(kept))
-
-
-def shortcomings(sets: Iterable[Dataset]) -> Iterator[str]:
-    """What the figures do not count, or what may make them wrong: set by set, in words."""
-    for dataset in sets:
-        lost = dataset.left_out
-        if lost:
-            what = f"{lost[0].what} (row {lost[0].row})" if lost[0].row else lost[0].what
-            yield f"{dataset.name}: {len(lost)} of {dataset.rows} rows could not be read, the first: {what}"
-        if notes := len(dataset.problems) - len(lost):
-            yield f"{dataset.name}: {notes} notes; evaluate.py doctor lists them"
 
 
 def leave_subject_out(

@@ -83,7 +83,14 @@ def count_spotting(
 
 
 def confusion_matrix(true: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> NDArray[np.int64]:
-    """``(classes, classes)`` counts, rows true, columns predicted."""
+    """``(classes, classes)`` counts, rows true, columns predicted.
+
+    Raises:
+        ValueError: a class that is none, such as -1 for a sample that was not tested.
+    """
+    for said in (true, predicted):
+        if len(said) and (said.min() < 0 or said.max() >= classes):
+            raise ValueError(f"classes must be 0 to {classes - 1}, got {said.min()} to {said.max()}")
     matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (true, predicted), 1)
     return matrix

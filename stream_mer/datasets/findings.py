@@ -75,6 +75,18 @@ class Dataset:
     def subjects(self) -> tuple[str, ...]:
         return tuple(sorted({record.subject for record in self.records}))
 
+    def shortcomings(self) -> list[str]:
+        """In words, for whoever prints figures: what they do not count, and what may make them wrong."""
+        said, lost = [], self.left_out
+        if lost:
+            where = "" if lost[0].row is None else f" (row {lost[0].row})"
+            what = f"{len(lost)} of {self.rows} rows could not be read, the first: {lost[0].what}{where}"
+            said.append(f"{self.name}: {what}")
+        notes, corrected = len(self.problems) - len(lost), len(self.corrections)
+        if notes or corrected:
+            said.append(f"{self.name}: notes {notes}, corrections {corrected}; evaluate.py doctor lists them")
+        return said
+
     def whole(self) -> tuple[ClipRecord, ...]:
         """The records, if every row became one.
 

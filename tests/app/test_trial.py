@@ -252,6 +252,31 @@ def test_the_calibration_error_has_an_interval_over_people_and_is_kept(tmp_path:
     assert "expected" not in calibration_text("abc", 1.0, 0.6, 0.9, points, (error, 0))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--far", "3"), "--far 3 is not measured\ngive one of 0.5, 1, 1.5"),
+        (("--far", "nan"), "--far nan is not measured"),
+        (("--seeds", "0"), "--seeds 0 leaves nothing"),
+    ],
+)
+def test_calibrating_for_a_rate_that_is_not_measured_is_refused_before_the_work(
+    arguments: tuple[str, str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The nearest rate's threshold was shipped and said to be that of the rate asked for."""
+    import calibrate_score
+
+    place = str(tmp_path)
+    words = ["calibrate_score.py", "--data", place, "--cache", place, "--folds", place, *arguments]
+    monkeypatch.setattr(sys, "argv", words)
+    assert calibrate_score.main() == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_veto_pays_only_where_it_removes_more_than_it_costs() -> None:
     cost = trial([candidate(1000, 0.9, signals=BLINK)], [truth(1000)])
     lines = {row.split("|")[1].strip(): row for row in veto_table([ONE], [], 0.5).splitlines()}

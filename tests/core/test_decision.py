@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stream_mer.core.baseline import EvidenceBaseline, log_odds, moved
 from stream_mer.core.decision import MOST_ENDS, SAME_EVENT, Candidate, CandidateFinder, Judge
 from stream_mer.core.memory import FaceMemory
-from stream_mer.core.signals import EYES, MOUTH, Signals, measure_signals
+from stream_mer.core.signals import EYES, MOUTH, SKIN, Signals, measure_signals
 from stream_mer.core.vetoes import DEFAULT, VETOES, VetoLimits, veto
 from stream_mer.types import (
     LABELS,
@@ -158,6 +158,58 @@ def test_every_reason_has_a_veto_and_the_default_is_known() -> None:
     assert set(DEFAULT) <= set(REASONS)
 
 
+def measured(**film) -> Signals:
+    signals = measure_signals(remember(**film), 1, ONSET, APEX, OFFSET)
+    assert signals is not None
+    return signals
+
+
+def test_motion_of_the_head_is_measured_in_px_a_second_and_px() -> None:
+    drifting = measured(pose=lambda t: Similarity(1, 0, 100 + 0.05 * t, 100))
+    assert drifting.speed == pytest.approx(50, rel=1e-6)
+    assert drifting.swing == pytest.approx(0, abs=0.05), "drifting on is no swing"
+    top = np.mean([pulse(t) for t in (1060, 1080, 1100)])
+    steps = np.diff([pulse(t) for t in range(900, 1400, 20)])
+    swung = measured(pose=turning)
+    assert swung.swing == pytest.approx(12 * top, rel=0.02)
+    assert swung.speed == pytest.approx(12 * np.abs(steps).max() / 0.02, rel=0.02)
+
+
+def test_changes_of_regions_and_brightness_are_measured_in_grey_levels() -> None:
+    top = np.mean([pulse(t) for t in (1060, 1080, 1100)])
+    eyes = measured(picture=blink)
+    assert eyes.eyes == pytest.approx((60 * top) ** 2, rel=0.05)
+    assert max(eyes.brows, eyes.mouth, eyes.skin) < 5
+    lit = measured(picture=lamp)
+    assert lit.flash == pytest.approx(0.15 * top, rel=0.05)
+    assert lit.lit > 0.95
+    assert measured().flash < 0.02
+
+
+def test_likeness_is_the_correlation_of_the_skin() -> None:
+    before, after = (np.clip(picture, 0, 255)[::2, ::2][SKIN] for picture in (cut(0), cut(2000)))
+    top = (before + 2 * after) / 3  # 1060 lies before the cut, 1080 and 1100 after it
+    expected = min(np.corrcoef(before, other)[0, 1] for other in (top, after))
+    assert measured(picture=cut).likeness == pytest.approx(expected, abs=0.02)
+    assert measured().likeness > 0.99
+
+
+def test_a_mouth_that_moves_four_times_to_and_fro_a_second_turns_eight_times() -> None:
+    talking = measured(picture=speech)
+    assert talking.turns == pytest.approx(8, abs=0.7)
+    assert talking.chatter == pytest.approx(1, abs=0.35), "as strongly before as during"
+    assert measured().chatter < 0.6
+
+
+def test_times_and_places_are_measured() -> None:
+    assert measured(lost=[(1040, 1100)]).gap == pytest.approx(4.0)
+    assert measured().gap == pytest.approx(1.0)
+    assert measured(lost=[(1200, 1400)], after_ms=100).gone_s == pytest.approx(0.32)
+    assert measured().gone_s == 0
+    assert measured(quality=0.6).quality == pytest.approx(0.6)
+    assert measured(pose=leaving).outside == pytest.approx(3 / 8), "3 of 8 columns lie beyond 400 px"
+
+
 def test_without_pictures_before_or_after_nothing_is_measured() -> None:
     assert measure_signals(FaceMemory(), 1, ONSET, APEX, OFFSET) is None
     assert measure_signals(remember(until_ms=1100), 1, ONSET, APEX, OFFSET) is None
@@ -269,9 +321,11 @@ def test_people_who_come_and_go_for_weeks_are_not_all_remembered() -> None:
 
 def test_who_is_seen_now_and_then_is_not_forgotten_among_many() -> None:
     judge = Judge(0.5, "d")
-    for second in range(2 * MOST_ENDS):
+    for second in range(3 * MOST_ENDS // 2):
         passing, regular = event(track=second + 1), event(0.9, second * 1000 * MS, 0)
         judge.judge([Candidate(passing, None, 0), Candidate(regular, None, 0)])
+    for person in range(MOST_ENDS - 1):
+        judge.judge([Candidate(event(track=10_000 + person), None, 0)])
     rest = event(0.9, regular.offset_ns - 100 * MS, 0)
     assert judge.judge([Candidate(rest, None, 0)])[0] == ()
 

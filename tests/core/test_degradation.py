@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_mer.core import degradation as d
+from stream_mer.core.h264 import h264_loss
 from stream_mer.core.jpeg import jpeg_loss
 
 
@@ -154,6 +155,20 @@ def test_video_adds_codecs_orders_and_exposure_and_stays_a_function_of_its_gener
     far = [np.abs(d.real(hr, np.random.default_rng(k), d.VIDEO).astype(int) - d.area(hr)) for k in range(30)]
     assert len({x.tobytes() for x in far}) > 20
     assert np.median([x.mean() for x in far]) < 12
+
+
+def test_each_coding_is_the_one_that_was_asked_for() -> None:
+    """One strength each, so that a picture tells which codec made it."""
+    hr = portrait()
+    strength = {"jpeg_quality": (50, 50), "h264_qp": (40, 40)}
+    jpeg, h264 = jpeg_loss(hr, 50), h264_loss(hr, 40)
+    assert not np.array_equal(jpeg, h264)
+    for coding, possible in (("jpeg", [jpeg]), ("h264", [h264]), ("either", [jpeg, h264])):
+        settings = d.RealSettings(coding=coding, **strength)
+        made = [d.coded(hr, settings, np.random.default_rng(k)) for k in range(12)]
+        for one in possible:
+            assert any(np.array_equal(picture, one) for picture in made), coding
+        assert all(any(np.array_equal(picture, one) for one in possible) for picture in made), coding
 
 
 def test_order_of_effects_matters_only_when_it_is_random() -> None:

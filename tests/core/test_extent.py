@@ -142,3 +142,33 @@ def test_whatever_is_measured_the_limits_stay_in_the_band_and_in_what_was_seen(
     assert 0 <= found.onset_ns <= found.apex_ns < found.offset_ns <= NOW * MS
     assert shortest_ms * MS <= found.offset_ns - found.onset_ns <= 200 * MS
     assert found.offset_ns >= guess[1] * MS - 40 * MS
+
+
+def peaks(fps: float, *pulses: tuple[float, float, float]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """One second of a face with triangular pulses: middle and half-width in ms, height."""
+    times = np.arange(0, 1000, 1000 / fps)
+    course = sum(h * np.clip(1 - np.abs(times - middle) / half, 0, 1) for middle, half, h in pulses)
+    return times * MS, [(FACE + c * CHANGE).astype(np.float32) for c in course]
+
+
+@pytest.mark.parametrize("error_ms", [-30, 0, 30])
+def test_the_crossing_is_a_share_of_the_peak_wherever_the_classifier_saw_it(error_ms: int) -> None:
+    """A triangle falls to 0.4 of its height at 0.6 of its half-width: the foot is said at 1.6 times that."""
+    times, pictures = peaks(200, (500, 80, 1.0))
+    measured = measure_extent(times, pictures, (500 + error_ms) * MS, 240 * MS)
+    assert measured is not None
+    foot = 1.6 * 0.6 * 80
+    assert [t / MS for t in measured] == pytest.approx([500 - foot, 500, 500 + foot], abs=1.5)
+
+
+def test_a_stronger_motion_elsewhere_is_not_taken_for_the_event() -> None:
+    times, pictures = peaks(200, (500, 60, 1.0), (830, 60, 3.0))
+    measured = measure_extent(times, pictures, 500 * MS, 200 * MS)
+    assert measured is not None
+    assert abs(measured[1] - 500 * MS) <= 5 * MS
+
+
+@pytest.mark.parametrize("centre_ms", [40, 960])
+def test_without_rest_on_either_side_there_is_no_extent(centre_ms: int) -> None:
+    times, pictures = peaks(200, (centre_ms, 60, 1.0))
+    assert measure_extent(times, pictures, centre_ms * MS, 200 * MS) is None

@@ -55,6 +55,31 @@ def test_uf1_and_uar_equal_scikit_learn(rows: list[tuple[int, int]]) -> None:
     assert uar(matrix) == pytest.approx(recall)
 
 
+def test_counts_add_up_before_any_ratio() -> None:
+    total = SpottingCount(3, 1, 2) + SpottingCount(1, 4, 0)
+    assert total == SpottingCount(4, 5, 2)
+    assert (total.precision, total.recall, total.f1) == pytest.approx((4 / 9, 4 / 6, 8 / 15))
+    nothing = SpottingCount(0, 0, 0)
+    assert (nothing.precision, nothing.recall, nothing.f1) == (0, 0, 0)
+    none = np.zeros((2, 2), np.int64)
+    assert (uf1(none), uar(none)) == (0, 0)
+
+
+def test_the_better_overlap_gets_the_truth_and_equal_ones_go_in_order() -> None:
+    assert match_intervals([(0, 10), (1, 10)], [(1, 10)]) == [(1, 0)]
+    assert match_intervals([(0, 10), (0, 10)], [(0, 10), (0, 10)]) == [(0, 0), (1, 1)]
+    assert match_intervals([(0, 5)], [(0, 10)]) == [(0, 0)]
+    assert match_intervals([(0, 49)], [(0, 100)]) == []
+
+
+@pytest.mark.parametrize(("true", "predicted"), [([0, -1], [0, 1]), ([0, 1], [0, -1]), ([0, 2], [0, 1])])
+def test_a_sample_without_a_class_is_not_counted_as_one_of_the_last(
+    true: list[int], predicted: list[int]
+) -> None:
+    with pytest.raises(ValueError, match="classes must be 0 to 1"):
+        confusion_matrix(np.array(true, np.intp), np.array(predicted, np.intp), 2)
+
+
 def test_psnr_equals_scikit_image() -> None:
     skimage_metrics = pytest.importorskip("skimage.metrics")
     rng = np.random.default_rng(1)

@@ -69,6 +69,40 @@ def test_the_interval_holds_the_value_and_one_person_has_none(rows: list[tuple[i
     assert np.allclose(low, alarms(one))
 
 
+def alarms_of(per_person: dict[str, list[int]]) -> CountTable:
+    """One minute and so many false alarms a trial, several trials a person."""
+    rows = [(person, count) for person, counts in per_person.items() for count in counts]
+    counts = np.array([[(0, count, 0, 0)] * 3 for _, count in rows], float)
+    return CountTable(THRESHOLDS, counts, np.ones(len(rows)), tuple(person for person, _ in rows))
+
+
+def test_people_are_drawn_whole_and_their_trials_pooled() -> None:
+    """Only a is drawn (three trials of 4 alarms), only b (one of 8), or both (20 in four minutes)."""
+    two = alarms_of({"a": [4, 4, 4], "b": [8]})
+    assert bootstrap(two, alarms, 200)[:, 0].tolist() == [4.0, 8.0]
+    mixed = alarms_of({"a": [0, 12], "b": [6]})
+    assert bootstrap(mixed, alarms, 200)[:, 0].tolist() == [6.0, 6.0], "a's own trials never come apart"
+
+
+def test_the_interval_leaves_out_the_outer_fortieths() -> None:
+    """Three people of 0 and three of 6: all drawn are of 0 with a chance of 1 in 64, 1.6 %."""
+    six = alarms_of({name: [6 * (name > "c")] for name in "abcdef"})
+    assert bootstrap(six, alarms, 8000)[:, 0].tolist() == [1.0, 5.0]
+    three = alarms_of({"a": [0], "b": [3], "c": [6]})  # of 0 only: 1 in 27, 3.7 %
+    assert bootstrap(three, alarms, 4000)[:, 0].tolist() == [0.0, 6.0]
+
+
+def test_a_draw_that_gives_no_number_does_not_take_the_interval_away() -> None:
+    """Who has no event has no recall; drawn alone, that is no number."""
+    counts = np.array([[(3, 0, 1, 0)] * 3, [(0, 0, 0, 0)] * 3], float)
+    half = CountTable(THRESHOLDS, counts, np.ones(2), ("a", "b"))
+    assert bootstrap(half, recall, 200)[:, 0].tolist() == [0.75, 0.75]
+
+
+def test_the_nearest_threshold_is_taken() -> None:
+    assert [TWO.at(t) for t in (0.0, 0.59, 0.61, 0.81, 1.0)] == [0, 0, 1, 2, 2]
+
+
 def test_malformed_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="counts must be"):
         CountTable(THRESHOLDS, np.zeros((1, 2, 4)), np.ones(1), ("a",))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.core.splits import Split, frame_random, inner_folds, leave_one_out, subject_disjoint
+from stream_mer.core.splits import Split, aside, frame_random, inner_folds, leave_one_out, subject_disjoint
 
 people = st.lists(st.integers(0, 9), min_size=4, max_size=60)
 
@@ -68,6 +68,29 @@ def test_subject_disjoint_comes_near_the_shares() -> None:
     )
 
 
+@given(st.integers(2, 30))
+def test_inner_folds_of_one_person_are_two_halves(count: int) -> None:
+    """Nothing better is there: somebody must be chosen by, and it is never the outer test."""
+    outer = Split("x", tuple(range(1, count + 1)), (0,))
+    (inner,) = inner_folds(outer, ["test"] + ["a"] * count)
+    assert sorted((*inner.train, *inner.test)) == sorted(outer.train)
+    assert abs(len(inner.train) - len(inner.test)) <= 1
+
+
+@given(people.filter(lambda g: len(set(g)) >= 2), st.integers(0, 9))
+def test_a_part_without_a_share_gets_nobody(groups: list[int], seed: int) -> None:
+    split = subject_disjoint(groups, seed, (0.8, 0.2, 0.0))
+    assert split.validation == ()
+    assert split.train
+    assert split.test
+
+
+def test_who_is_set_aside_never_changes() -> None:
+    """The shipped classifier never learnt from these: another answer would test it on people it knows."""
+    assert [k for k in range(30) if aside(f"person{k}")] == [1, 5, 13, 16, 24]
+    assert sum(aside(f"p{k}") for k in range(2000)) / 2000 == pytest.approx(0.15, abs=0.02)
+
+
 def test_refusals() -> None:
     with pytest.raises(ValueError, match="two groups or more, got 1"):
         leave_one_out(["a", "a"])
@@ -75,5 +98,8 @@ def test_refusals() -> None:
         subject_disjoint(["a", "b"], 0)
     with pytest.raises(ValueError, match="sum to 1"):
         frame_random(10, 0, (0.7, 0.2, 0.2))
+    for shares in ((0.7, 0.2, 0.2), (1.2, -0.2, 0.0), (1.0, 0.0, 0.0), (0.0, 0.9, 0.1)):
+        with pytest.raises(ValueError, match="sum to 1"):
+            subject_disjoint(["a", "b", "c"], 0, shares)
     with pytest.raises(ValueError, match="a sample is in two parts"):
         Split("x", (1, 2), (2,))

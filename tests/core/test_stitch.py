@@ -94,6 +94,22 @@ def test_iou_is_symmetric_and_bounded(shift: tuple[float, float, float, float]) 
     assert value == pytest.approx(box_iou(moved, LEFT))
 
 
+corners = st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(1, 9)] * 2)
+
+
+@given(corners, corners)
+def test_iou_equals_counting_pixels(one: tuple[int, ...], two: tuple[int, ...]) -> None:
+    cells = [{(x, y) for x in range(a, a + w) for y in range(b, b + h)} for a, b, w, h in (one, two)]
+    boxes = [(a, b, a + w, b + h) for a, b, w, h in (one, two)]
+    assert box_iou(*boxes) == pytest.approx(len(cells[0] & cells[1]) / len(cells[0] | cells[1]))
+
+
+def test_events_that_only_touch_are_two() -> None:
+    """Half-open intervals: the one's offset may be the other's onset, at the border, too."""
+    apexes = [e.apex_ns / SECOND for e in merged([event(9.94)], [event(10.06)])]
+    assert apexes == [9.94, 10.06]
+
+
 @given(
     st.lists(st.integers(1, 400), min_size=1, max_size=60),
     st.integers(1, 40),
@@ -115,11 +131,16 @@ def test_segments_share_all_the_time_and_every_frame(gaps: list[int], length_s: 
         assert two.start_ns in {key.pts_ns for key in keys}
         assert two.start_ns - one.start_ns >= length_s * SECOND
         assert one.until_ns is not None
-        assert one.until_ns - two.start_ns > 2 * longest_ms * 1_000_000  # overlap exceeds any window
+        assert one.until_ns - two.start_ns >= 500_000_000 + 3 * longest_ms * 1_000_000  # exceeds any window
         assert two.warm_ns < two.start_ns
         assert two.key is not None
         assert two.key.pts_ns <= two.warm_ns
     assert not any(one.owns(two.start_ns) for one, two in pairwise(segments))
+    assert segments[0].key is None, "the first begins at the file's beginning, wherever its first key is"
+    for key in keys:
+        assert [s.index for s in segments if s.owns(key.pts_ns)] == [
+            max(s.index for s in segments if s.start_ns <= key.pts_ns)
+        ], "every time belongs to one segment"
 
 
 def test_a_short_file_is_one_segment() -> None:

@@ -56,6 +56,40 @@ def test_slots_hold_the_frames_their_names_say() -> None:
     assert post[-1] == 550_000_000 + REFERENCE_NS
 
 
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=40),
+    st.integers(0, 1200),
+    st.sampled_from([49, 73, 109, 164]),
+)
+def test_slots_are_what_a_plain_search_finds(steps_ms: list[int], centre_ms: int, length_ms: int) -> None:
+    """Frames at any distances; before onset, about the apex (else the nearest to it inside), after offset."""
+    pts = np.cumsum(steps_ms) * 1_000_000
+    centre, length = centre_ms * 1_000_000, length_ms * 1_000_000
+    onset, offset, third = centre - length // 2, centre + length // 2, length // 6
+    pre = [t for t in pts if onset - REFERENCE_NS <= t <= onset]
+    post = [t for t in pts if offset <= t <= offset + REFERENCE_NS]
+    apex = [t for t in pts if abs(t - centre) <= third]
+    if not apex:
+        inside = [t for t in pts if onset < t < offset]
+        apex = sorted(inside, key=lambda t: (abs(t - centre), t))[:1]
+    found = window_slots(pts, centre, length)
+    if pre and apex and post:
+        assert found is not None
+        assert [pts[s].tolist() for s in found] == [pre, apex, post]
+    else:
+        assert found is None
+
+
+def test_who_has_left_is_forgotten_and_windows_need_all_their_pictures() -> None:
+    windower = Windower(LADDER)
+    for t in times(30, 1.0):
+        windower.push([crop(t, track_id=1), crop(t, track_id=2)])
+    for t in times(30, 8.0)[30:]:
+        windower.push([crop(t, track_id=2)])
+    assert set(windower._lanes) == {2}
+    assert len(windower._lanes[2].crops) <= 30 * 0.5
+
+
 def test_a_slot_without_a_frame_means_no_window() -> None:
     pts = np.array([0, 40, 80, 120]) * 1_000_000
     pictures = np.zeros((4, 128, 128, 3), np.uint8)

@@ -170,13 +170,20 @@ def test_one_person_under_two_names_is_said(names: tuple[str, str], alike: bool,
 def test_figures_say_what_they_do_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    casme2(tmp_path, GOOD, (9, *GOOD[1:]))
+    casme2(tmp_path, (*GOOD[:5], float("nan"), *GOOD[6:]), (9, *GOOD[1:]))
     monkeypatch.setattr(evaluate_features.paper_clips, "cut_clips", lambda *_: ([], [], []))
     assert main(["features", "--protocol", "loso", "--set", f"casme2={tmp_path}"]) != 0
     told = capsys.readouterr().out
     assert "- casme2: 1 of 2 rows could not be read, the first: there is no folder sub09" in told
     assert "(row 3)" in told
-    assert "- casme2: 1 notes; evaluate.py doctor lists them" in told
+    assert "- casme2: notes 1, corrections 1; evaluate.py doctor lists them" in told
+
+
+def test_a_dataset_given_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    casme2(tmp_path, GOOD)
+    words = ["--set", f"casme2={tmp_path}"]
+    assert main(["features", "--protocol", "loso", *words, *words]) == 2
+    assert "given twice" in capsys.readouterr().err
 
 
 def assert_matches(message: str, told: list[str]) -> None:
