@@ -15,6 +15,7 @@ from stream_mer.sinks.report import Chapter, page
 from stream_mer.sinks.report_pictures import SIDE, FaceTriple
 from stream_mer.types import ImageU8
 
+WAIT_MS = 120_000
 NASTY = '<script>document.title="broken"</script>'
 
 
@@ -76,13 +77,16 @@ def test_the_page_holds_everything_it_needs() -> None:
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
+    """A context of its own in a real browser; on a busy machine everything may take long."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium here")
     with playwright.sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
+        context = started.new_context()
+        context.set_default_timeout(WAIT_MS)
+        yield context
         started.close()
 
 
@@ -128,8 +132,7 @@ def test_a_browser_shows_it_reviews_are_kept_and_nothing_is_fetched(browser: Any
 
 
 def test_two_tabs_of_one_report_say_the_same(browser: Any, report: str) -> None:
-    context = browser.new_context()
-    one, two = context.new_page(), context.new_page()
+    one, two = browser.new_page(), browser.new_page()
     one.goto(report)
     two.goto(report)
     one.locator("article").first.get_by_text("false alarm").click()
