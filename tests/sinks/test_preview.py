@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +246,7 @@ def test_window_does_not_hang_after_importing_the_package(screen: tuple[str, Pat
     assert done.stdout.strip() == "shown", done.stderr
 
 
+TRIES, PAINT_S = 8, 5.0
 SHOW = """
 import time
 from sink_samples import event, result, track
@@ -263,42 +265,62 @@ print("closed", index, flush=True)
 """
 
 
+@contextmanager
+def painted_window(screen: tuple[str, Path], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """The scene in a window whose picture is really on the screen.
+
+    On a busy machine a window of OpenCV's Qt under a bare X server is painted at once or, now and then,
+    never (a dozen lines of OpenCV alone show it, too); another process then gets another chance.
+    """
+    for _ in range(TRIES):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SHOW],
+            env=environment(screen[0]),
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            assert process.stdout is not None
+            try:
+                assert process.stdout.readline().strip() == "shown"
+                until = time.monotonic() + PAINT_S
+                while time.monotonic() < until:
+                    if (screenshot(screen[1]).max(2) > 60).mean() > 0.3:
+                        yield process
+                        return
+                    time.sleep(0.05)
+            finally:
+                process.kill()
+    pytest.fail(f"none of {TRIES} windows was painted")
+
+
 def test_real_window_obeys_the_keyboard(screen: tuple[str, Path], tmp_path: Path) -> None:
     if shutil.which("xdotool") is None:
         pytest.skip("xdotool is not installed (apt-get install xdotool)")
     env = environment(screen[0])
-    command = [sys.executable, "-c", SHOW]
-    with subprocess.Popen(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+    with painted_window(screen, tmp_path) as process:
         assert process.stdout is not None
-        try:
-            assert process.stdout.readline().strip() == "shown"
-            # The picture is on the screen: the window is really there. A busy display paints it late.
-            until = time.monotonic() + WAIT_S
-            while (painted := (screenshot(screen[1]).max(2) > 60).mean()) <= 0.3:
-                assert time.monotonic() < until, f"{painted:.1%} of the screen is painted"
-                time.sleep(0.05)
 
-            def press(key: str) -> None:
-                find = [
-                    "xdotool",
-                    "search",
-                    "--sync",
-                    "--name",
-                    "stream_mer",
-                    "windowfocus",
-                    "--sync",
-                    "key",
-                    key,
-                ]
-                subprocess.run(find, env=env, check=True, timeout=WAIT_S, capture_output=True)
+        def press(key: str) -> None:
+            find = [
+                "xdotool",
+                "search",
+                "--sync",
+                "--name",
+                "stream_mer",
+                "windowfocus",
+                "--sync",
+                "key",
+                key,
+            ]
+            subprocess.run(find, env=env, check=True, timeout=WAIT_S, capture_output=True)
 
-            press("s")
-            until = time.monotonic() + WAIT_S
-            while not list(tmp_path.glob("shots/*.png")) and time.monotonic() < until:
-                time.sleep(0.05)
-            assert len(list(tmp_path.glob("shots/*.png"))) == 1
-            press("q")
-            assert process.stdout.readline().startswith("closed")
-            assert process.wait(WAIT_S) == 0
-        finally:
-            process.kill()
+        press("s")
+        until = time.monotonic() + WAIT_S
+        while not list(tmp_path.glob("shots/*.png")) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert len(list(tmp_path.glob("shots/*.png"))) == 1
+        press("q")
+        assert process.stdout.readline().startswith("closed")
+        assert process.wait(WAIT_S) == 0
