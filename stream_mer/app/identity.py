@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream_mer.capture.address import content_digest, resolve
+from stream_mer.capture.address import content_digest, file_digest, resolve
 from stream_mer.errors import ConfigError, SourceError, SourceNotFound
 from stream_mer.sinks.manifest import FileEntry
 
@@ -61,14 +60,10 @@ def changed_ns(stat: os.stat_result) -> int:
 
 def written_digest(path: Path) -> str:
     """sha256 of a file that a run wrote; empty if it is not there or cannot be read."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return file_digest(path)
     except OSError:
         return ""
-    return digest.hexdigest()
 
 
 def require_unchanged(path: Path, entry: FileEntry) -> None:

@@ -141,11 +141,20 @@ def content_digest(opening: Opening) -> str:
     """
     if opening.path is None:
         return hashlib.sha256(opening.name.encode()).hexdigest()
-    digest = hashlib.sha256()
     try:
-        with opening.path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return file_digest(opening.path)
     except OSError as error:
         raise SourceError(f"cannot read {opening.name!r}: {error.strerror}\ncheck the disk") from error
+
+
+def file_digest(path: Path) -> str:
+    """sha256 (hexadecimal) of a file's bytes, whatever its size.
+
+    Raises:
+        OSError: It cannot be read to its end.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
