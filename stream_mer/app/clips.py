@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from stream_mer.app.console import counted
-from stream_mer.app.outputs import require_writable
+from stream_mer.app.outputs import remove_truth, require_writable
 from stream_mer.app.portraits import astronaut, read_portraits
 from stream_mer.core.degradation import SCALE
 from stream_mer.errors import ConfigError, OutputError
@@ -93,6 +93,7 @@ def make_clips(options: SynthOptions) -> int:
         numbered, "clips", options.clips, console=Console(stderr=True), transient=True
     ):
         path = options.out / f"clip_{number:04d}_{person.name}.mp4"
+        remove_truth(path)
         seed = options.seed * CLIPS_A_SEED + number
         plan, frames = iterate_clip(person.rgb, person.mesh, spec, seed)
         low = Lowered.of_clip(seed, options.version) if options.lowered else None

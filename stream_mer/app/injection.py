@@ -105,6 +105,11 @@ class InjectedSource:
 
         return tuple(e for e in self.injector.events if visible((e.onset_ns, e.offset_ns)))
 
+    def shown(self) -> tuple[TrueEvent, ...]:
+        """The injected events of which a frame with the face shows anything, wholly visible or not."""
+        times = [t for t, face in self.seen if face]
+        return tuple(e for e in self.injector.events if any(e.onset_ns < t < e.offset_ns for t in times))
+
 
 def inject_into(
     video: Path,

@@ -12,7 +12,7 @@ from rich.progress import track
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.console import counted
 from stream_mer.app.injection import InjectedSource, inject_into
-from stream_mer.app.outputs import require_writable
+from stream_mer.app.outputs import remove_truth, require_writable
 from stream_mer.app.portraits import MESH
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError, SourceError
@@ -64,7 +64,7 @@ def inject_video(options: IntoOptions) -> int:
             "They must rise within 0.02 to 1 s."
         )
     path = options.out / f"{options.video.stem}_injected.mp4"
-    if path.resolve() == options.video.resolve():
+    if path.exists() and options.video.exists() and path.samefile(options.video):
         raise ConfigError(f"--out would overwrite {options.video}.\nChoose another folder.")
     store = AssetStore(options.assets)
     detectors = DetectorFactory(Settings(assets=options.assets), store)
@@ -83,6 +83,7 @@ def inject_video(options: IntoOptions) -> int:
         )
         try:
             require_writable(options.out)
+            remove_truth(path)
             _copy(source, path)
         finally:
             source.close()
@@ -100,7 +101,7 @@ def inject_video(options: IntoOptions) -> int:
         "pts_ns": [pts_ns for pts_ns, _ in source.seen],
         "face": [face for _, face in source.seen],
         "events": [asdict(event) for event in events],
-        "partly_visible": [asdict(e) for e in source.injector.events if e not in events],
+        "partly_visible": [asdict(e) for e in source.shown() if e not in events],
     }
     write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
     print(f"{counted(len(events), 'micro-expression')} in {counted(len(source.seen), 'frame')} -> {path}")

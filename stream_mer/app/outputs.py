@@ -132,3 +132,20 @@ def require_writable(out: Path) -> None:
         raise OutputError(
             f"cannot write to {out}: {error.strerror or error}.\nChoose another folder with --out."
         ) from error
+
+
+def remove_truth(clip: Path) -> None:
+    """Remove what an earlier clip of this name left as its truth: it must not pose as that of the new one.
+
+    The new truth is written last; a run that is interrupted before leaves a clip without any.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    old = clip.with_suffix(".json")
+    try:
+        old.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot replace {old}: {error.strerror or error}.\nChoose another folder with --out."
+        ) from error

@@ -188,3 +188,44 @@ def test_clips_of_two_seeds_share_nothing(tmp_path: Path) -> None:
         truths += [json.loads(f.read_text()) for f in sorted(out.glob("*.json"))]
     assert len({t["seed"] for t in truths}) == 4
     assert len({json.dumps(t["distractors"]) + json.dumps(t["events"]) for t in truths}) == 4
+
+
+def test_an_interrupted_run_leaves_no_older_truth_beside_its_clip(
+    videos: Path, assets_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The truth of an earlier run with another seed could not be told from that of the new pictures."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    few = ["--clips", "1", "--seconds", "0.2", "--fps", "25"]
+    into = ["--into", str(videos / "grid_bbaf2n.mpg"), "--assets", str(assets_dir), "--rate", "60"]
+    for module, flags in (("clips", few), ("into", into)):
+        words = ["synth", "--out", str(tmp_path / module), *flags, "--seed"]
+        assert main([*words, "3"]) == 0
+        assert len(list((tmp_path / module).glob("*.json"))) == 1
+        with monkeypatch.context() as patched:
+            patched.setattr(f"stream_mer.app.{module}.write_text", interrupted)
+            assert main([*words, "4"]) == 130
+        assert [f.suffix for f in (tmp_path / module).iterdir()] == [".mp4"]
+
+
+def test_a_second_name_of_the_recording_is_not_overwritten(
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / "film.mp4"
+    video.write_bytes((videos / "grid_bbaf2n.mpg").read_bytes())
+    (tmp_path / "film_injected.mp4").hardlink_to(video)
+    before = video.read_bytes()
+    assert main(["synth", "--into", str(video), "--out", str(tmp_path)]) == 2
+    assert "would overwrite" in capsys.readouterr().err
+    assert video.read_bytes() == before
+
+
+def test_what_no_frame_shows_is_not_partly_visible() -> None:
+    """A recording that does not say how long it is may end before the last event drawn."""
+    injector = Injector([EventSpec(at, 0.15, "others", ("4",)) for at in (0.1, 0.46, 0.9, 5.0)], 0)
+    source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
+    source.seen = [(k * 40_000_000, k != 13) for k in range(25)]
+    assert [e.onset_ns for e in source.truth()] == [100_000_000]
+    assert [e.onset_ns for e in source.shown()] == [100_000_000, 460_000_000, 900_000_000]
