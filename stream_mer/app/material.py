@@ -1,11 +1,13 @@
 """What trials are run on: real videos by person, synthetic clips, and clips of things that are no event.
 
-Everything is watched once and kept in a folder, so that judging it again takes seconds.
+Everything is watched once and kept in a folder, so that judging it again takes seconds. What was kept of
+another video, of another draw or by other code is watched again.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,8 +20,10 @@ from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.disturb import Disturbed
 from stream_mer.app.injection import inject_into
 from stream_mer.app.portraits import MESH, Portrait, read_portrait
+from stream_mer.app.provenance import made_of
 from stream_mer.app.rendered import FACE_PX, PEAKS, ClipSource, trial_spec
-from stream_mer.app.watched import Watched, load_watched, save_watched, watch
+from stream_mer.app.watched import Watched, kept_of, load_watched, save_watched, watch
+from stream_mer.capture.address import file_digest
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.config import Settings
 from stream_mer.core.splits import aside
@@ -94,7 +98,8 @@ class Material:
             for name in names:
                 for seed in seeds:
                     file = f"film-{Path(name).stem}-{seed}-{self._band}"
-                    yield self._kept(file, partial(self._video, name, seed), name, person)
+                    of = made_of(self._content(name), seed, *self._drawn(seed), *self._watching)
+                    yield self._kept(file, partial(self._video, name, seed), name, person, of)
 
     def clips(
         self,
@@ -161,12 +166,31 @@ class Material:
     def _band(self) -> str:
         return "-".join(f"{1000 * d:g}" for d in self._durations)
 
+    @property
+    def _watching(self) -> tuple[object, ...]:
+        """The settings that decide which faces are seen."""
+        s = self.settings
+        return s.detector, s.max_faces, s.min_face_px, s.gate, s.redact
+
+    def _drawn(self, seed: int) -> tuple[object, ...]:
+        """What is asked of the events injected; nothing of the video as it is."""
+        return (self._durations, PEAKS) if seed else ()
+
+    def _path(self, name: str) -> Path:
+        return self.data / "videos" / name
+
+    def _content(self, name: str) -> str:
+        try:
+            return file_digest(self._path(name))
+        except OSError as error:
+            raise SourceError(f"cannot read {self._path(name)}: {error.strerror or error}") from error
+
     def _video(self, name: str, seed: int) -> tuple[Source, Truth]:
-        path = self.data / "videos" / name
         if seed == 0:
-            return PyAvSource(path), tuple
+            return PyAvSource(self._path(name)), tuple
+        durations, detect = self._durations, self._detectors.build
         injected = inject_into(
-            path, self._detectors.build, self._mesh.run, seed, durations_s=self._durations, peaks=PEAKS
+            self._path(name), detect, self._mesh.run, seed, durations_s=durations, peaks=PEAKS
         )
         return injected, injected.truth
 
@@ -178,16 +202,20 @@ class Material:
             clip = ClipSource(person, spec, seed)
             return Disturbed(clip, disturbance, seed), clip.truth
 
-        return self._kept(f"{file}-{person.name}", build, file, person.name)
+        portrait = hashlib.sha256(person.rgb.tobytes()).hexdigest()
+        of = made_of(portrait, spec, seed, disturbance, *self._watching)
+        return self._kept(f"{file}-{person.name}", build, file, person.name, of)
 
-    def _kept(self, file: str, build: Callable[[], tuple[Source, Truth]], name: str, person: str) -> Watched:
+    def _kept(
+        self, file: str, build: Callable[[], tuple[Source, Truth]], name: str, person: str, of: str
+    ) -> Watched:
         path = self.cache / f"{file}.npz"
-        if path.exists():
+        if path.exists() and kept_of(path) == of:
             return replace(load_watched(path), person=person)
         self.report(f"watching {file}")
         source, truth = build()
         watched = watch(source, truth, self.settings, self._detectors, name=name, person=person)
-        save_watched(path, watched)
+        save_watched(path, watched, of)
         return watched
 
     def _portraits(self, part: str) -> list[Portrait]:

@@ -107,8 +107,13 @@ def blank(size: tuple[int, ...]) -> ImageU8:
     return np.broadcast_to(np.zeros((1, 1, 1), np.uint8), (size[0], size[1], 3))
 
 
-def save_watched(path: Path, watched: Watched) -> None:
+def save_watched(path: Path, watched: Watched, made_of: str = "") -> None:
     """Write to ``path`` (.npz); atomic, so that an interrupted run leaves no half file.
+
+    Args:
+        path: the file.
+        watched: what to keep.
+        made_of: digest of what it was made of, see ``kept_of``.
 
     Raises:
         OutputError: the disk refuses.
@@ -119,6 +124,7 @@ def save_watched(path: Path, watched: Watched) -> None:
         "person": watched.person,
         "info": asdict(watched.info),
         "truth": [asdict(e) for e in watched.truth],
+        "made_of": made_of,
     }
     partial = path.with_suffix(".partial.npz")
     try:
@@ -141,6 +147,12 @@ def save_watched(path: Path, watched: Watched) -> None:
         raise OutputError(
             f"cannot keep the faces of {watched.name} in {path}: {error.strerror or error}"
         ) from error
+
+
+def kept_of(path: Path) -> str:
+    """The digest of what a kept file was made of; empty if it does not say."""
+    with np.load(path) as table:
+        return str(json.loads(str(table["about"])).get("made_of", ""))
 
 
 def load_watched(path: Path) -> Watched:

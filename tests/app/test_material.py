@@ -1,0 +1,97 @@
+"""What was watched is kept, and not taken for what something else would give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import stream_mer.app.material as material
+import stream_mer.app.provenance as provenance
+from stream_mer.app.material import Material
+from stream_mer.app.portraits import astronaut
+from stream_mer.app.watched import Watched, load_watched, save_watched
+from stream_mer.config import Settings
+from stream_mer.errors import SourceError
+from stream_mer.protocols import Source
+from stream_mer.runtime.assets import AssetStore
+
+PEOPLE = {"ann": ("one.mp4",)}
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was watched; nothing really is."""
+    names: list[str] = []
+
+    def watched(source: Source, *_: object, name: str, person: str) -> Watched:
+        names.append(name)
+        return Watched(name, person, source.info, ())
+
+    monkeypatch.setattr(material, "watch", watched)
+    return names
+
+
+@pytest.fixture
+def made(tmp_path: Path, videos: Path) -> Material:
+    """Material with one video."""
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "one.mp4").write_bytes((videos / "grid_bbaf2n.mpg").read_bytes())
+    return Material(tmp_path, tmp_path / "kept", Settings(), AssetStore(None), report=lambda _: None)
+
+
+def test_a_video_is_watched_once_and_again_when_anything_it_was_made_of_is_another(
+    made: Material, told: list[str], videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for times in (1, 1):
+        assert [w.person for w in made.videos(PEOPLE, (0,))] == ["ann"]
+        assert len(told) == times
+    made.settings = replace(made.settings, max_faces=2)
+    list(made.videos(PEOPLE, (0,)))
+    assert len(told) == 2
+    (made.data / "videos" / "one.mp4").write_bytes((videos / "grid_brbk7n.mpg").read_bytes())
+    list(made.videos(PEOPLE, (0,)))
+    assert len(told) == 3
+    with monkeypatch.context() as patched:
+        patched.setattr(provenance, "code_digest", lambda: "another tracker")
+        list(made.videos(PEOPLE, (0,)))
+        list(made.videos(PEOPLE, (0,)))
+    assert len(told) == 4
+
+
+def test_what_does_not_say_what_it_was_made_of_is_watched_again(made: Material, told: list[str]) -> None:
+    list(made.videos(PEOPLE, (0,)))
+    (file,) = made.cache.iterdir()
+    save_watched(file, load_watched(file))
+    list(made.videos(PEOPLE, (0,)))
+    assert len(told) == 2
+
+
+def test_clips_of_other_peaks_or_another_picture_are_other_clips(
+    made: Material, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = astronaut()
+    monkeypatch.setattr(Material, "_portraits", lambda *_: [person])
+    for peaks, watched in (((0.005, 0.03), 1), ((0.005, 0.03), 1), ((0.005, 0.02), 2), ((0.005, 0.02), 2)):
+        list(made.clips("tune", 30.0, 12.0, peaks=peaks))
+        assert len(told) == watched
+    person = replace(person, rgb=np.ascontiguousarray(person.rgb[:, ::-1]))
+    list(made.clips("tune", 30.0, 12.0, peaks=(0.005, 0.02)))
+    assert len(told) == 3
+
+
+def test_a_video_that_is_not_there_is_named(made: Material) -> None:
+    with pytest.raises(SourceError, match=r"two\.mp4: No such file"):
+        list(made.videos({"ann": ("two.mp4",)}, (0,)))
+
+
+def test_the_makers_are_those_that_make_pictures_and_find_faces() -> None:
+    makers = set(provenance.makers())
+    assert {
+        "synth/pulse.py", "synth/fields.py", "capture/timeline.py", "core/registration.py", "face/boxes.py",
+        "app/watched.py", "pipeline/steps.py",
+    } <= makers  # fmt: skip
+    judging = {"core/decision.py", "core/spotting.py", "core/baseline.py", "core/flow_spotting.py"}
+    assert not makers & {*judging, "app/trial.py"}
