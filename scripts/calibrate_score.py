@@ -5,7 +5,7 @@
 The network was trained on the tuning half, so the videos are judged by networks that were trained
 without the people in them (RUNS/<fold>, made with train_classifier.py --fold); the clips by the network
 itself. DATA holds faces/ and videos/; FOLDER keeps what was watched (52 kB a face and frame), so that a
-second run takes minutes only. Writes calibration/score/<classifier>.toml with the temperature, the
+second run takes minutes only. Writes calibration/score/<classifier>.toml with temperature and bias, the
 thresholds that give 0.5 to 10 false alarms a minute of both and the shipped one (--far) and the expected
 calibration error, the pictures reliability, precision-recall and alarms beside it; prints which vetoes pay.
 """
@@ -23,11 +23,10 @@ from stream_mer.app.calibrating import (
     describe_points,
     describe_reliability,
     event_probabilities,
-    fit_temperature,
+    fit_reading,
     operating_points,
     reliability,
     stated,
-    unvetoed,
     veto_table,
 )
 from stream_mer.app.folds import run_folds
@@ -37,6 +36,7 @@ from stream_mer.app.trial import WAYS, Trial, count_trials, run_way, settings_of
 from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR
 from stream_mer.core.operating import THRESHOLDS
+from stream_mer.core.reading import Reading
 from stream_mer.errors import ConfigError, StreamMerError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.calibration import ScoreCalibration
@@ -50,13 +50,15 @@ from stream_mer.training.spotting_figures import (
 NATIVE = "native crop"
 FPS, CLIP_SECONDS = (30.0, 60.0, 120.0, 200.0), 96.0
 """Clips of people set aside (``core.splits.aside``), so long at each frame rate."""
-FEW_SEEDS = 2
-"""Injections per video for the temperature and the other ways, where fewer events suffice."""
+FIRST = Reading(0.7, 1.2)
+"""The first guess at how to read the logits: which scores become candidates hangs on it, but not much."""
+ROUNDS = 2
+"""How often the reading is fitted anew to the candidates that the last one gave."""
 
 
-def read_as(networks: Networks, temperature: float, usual_share: float) -> Networks:
+def read_as(networks: Networks, reading: Reading, usual_share: float) -> Networks:
     """The same networks, their scores read otherwise."""
-    return replace(networks, calibration=ScoreCalibration(temperature, 0.5, usual_share=usual_share))
+    return replace(networks, calibration=ScoreCalibration(reading, 0.5, usual_share=usual_share))
 
 
 def calibrate(args: argparse.Namespace) -> None:
@@ -76,16 +78,15 @@ def calibrate(args: argparse.Namespace) -> None:
         way: pick_networks(settings_of_way(way, settings), args.engines, uncalibrated=True) for way in WAYS
     }
 
-    def trials(way: str, temperature: float, seeds: int, usual_share: float) -> list[Trial]:
-        chosen = read_as(networks[way], temperature, usual_share)
-        return run_folds(material, args.split, args.folds, way, settings, chosen, range(seeds + 1))
+    def trials(way: str, reading: Reading) -> list[Trial]:
+        chosen = read_as(networks[way], reading, args.usual_share)
+        return run_folds(material, args.split, args.folds, way, settings, chosen, range(args.seeds + 1))
 
-    few = min(args.seeds, FEW_SEEDS)
-    temperature = fit_temperature(*stated(unvetoed(trials(NATIVE, 1.0, few, 0.0))))
-    tuned = {
-        way: trials(way, temperature, args.seeds if way == NATIVE else few, args.usual_share) for way in WAYS
-    }
-    read = read_as(networks[NATIVE], temperature, args.usual_share)
+    reading = FIRST
+    for _ in range(ROUNDS):
+        reading = reading.then(fit_reading(*stated(trials(NATIVE, reading))))
+    tuned = {way: trials(way, reading) for way in WAYS}
+    read = read_as(networks[NATIVE], reading, args.usual_share)
     watched = (w for fps in FPS for w in material.clips("tune", fps, CLIP_SECONDS))
     clips = run_way(watched, NATIVE, settings, read)
     points = operating_points(tuned[NATIVE], clips)
@@ -94,15 +95,16 @@ def calibrate(args: argparse.Namespace) -> None:
     classifier = networks[NATIVE].classifier
     args.out.mkdir(parents=True, exist_ok=True)
     judged = reliability(tuned[NATIVE])
-    text = calibration_text(classifier.sha256, temperature, args.usual_share, shipped, points, judged)
+    text = calibration_text(classifier.sha256, reading, args.usual_share, shipped, points, judged)
     (args.out / f"{classifier.name}.toml").write_text(text, encoding="utf-8")
     curves = {way: Curve(count_trials(t, THRESHOLDS), shipped) for way, t in tuned.items()}
     said = {way: event_probabilities(t) for way, t in tuned.items()}
     stem, title = str(args.out / classifier.name), "tuning half of the real videos, events injected"
     draw_operating_curves(Path(f"{stem}.alarms.png"), curves, title)
     draw_precision_recall(Path(f"{stem}.precision-recall.png"), curves, title)
-    draw_reliability(Path(f"{stem}.reliability.png"), said, f"{title}\n(T = {temperature:.2f})")
-    print(f"temperature {temperature:.3f}, shipped threshold {shipped:.4f} ({chosen.far_per_minute:g}/min)\n")
+    how = f"temperature {reading.temperature:.3f}, bias {reading.none_bias:.3f}"
+    draw_reliability(Path(f"{stem}.reliability.png"), said, f"{title}\n({how})")
+    print(f"{how}, shipped threshold {shipped:.4f} ({chosen.far_per_minute:g}/min)\n")
     if chosen.far_per_minute != args.far:
         print(
             f"note: {args.far:g} a minute has no threshold of its own; that of the nearest rate is shipped\n"

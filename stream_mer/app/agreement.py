@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from stream_mer import __version__
 from stream_mer.app.compose import threshold_of
@@ -26,7 +26,7 @@ def facts_of(settings: Settings, networks: Networks) -> dict[str, object]:
     return {
         **judging,
         "threshold": threshold_of(settings, networks),
-        "temperature": networks.calibration.temperature,
+        "reading": asdict(networks.calibration.reading),
         "usual_share": networks.calibration.usual_share,
         "engines": networks.digests(),
         "backend": backend,

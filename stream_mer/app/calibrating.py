@@ -1,9 +1,9 @@
-"""Fits what turns a classifier's scores into decisions: temperature, operating points, which vetoes pay."""
+"""Fits what turns a classifier's scores into decisions: reading, operating points, which vetoes pay."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from stream_mer.core.decision import FLOOR
 from stream_mer.core.operating import THRESHOLDS, alarms, bootstrap, recall, threshold_for
 from stream_mer.core.protocol import Estimate
 from stream_mer.core.protocol import bootstrap as over_people
+from stream_mer.core.reading import Reading
 from stream_mer.core.reliability import BINS, calibration_error
 from stream_mer.core.vetoes import DEFAULT, VETOES
 from stream_mer.errors import ConfigError
@@ -22,13 +23,18 @@ from stream_mer.types import ArrayF64, Event
 RATES = (0.5, 1.0, 1.5, 2.0, 5.0, 10.0)
 """False alarms a minute whose thresholds are kept."""
 TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(5.0), 158))
+_NEWTON_STEPS = 30
 
 
 def stated(trials: Sequence[Trial]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """``(N, 6)`` probabilities of all candidates, labels then none, and whether each was a true event."""
     found = list(_candidates(trials))
-    rows = [(*event.probabilities, max(1e-9, 1 - event.probability)) for _, event, _ in found]
-    return np.array(rows, np.float64).reshape(-1, 6), np.array([true for *_, true in found], bool)
+    return _table(event for _, event, _ in found), np.array([true for *_, true in found], bool)
+
+
+def _table(events: Iterable[Event]) -> NDArray[np.float64]:
+    rows = [(*event.probabilities, max(1e-9, 1 - event.probability)) for event in events]
+    return np.array(rows, np.float64).reshape(-1, 6)
 
 
 def _candidates(trials: Sequence[Trial]) -> Iterator[tuple[str, Event, bool]]:
@@ -39,45 +45,82 @@ def _candidates(trials: Sequence[Trial]) -> Iterator[tuple[str, Event, bool]]:
                 yield trial.person, event, truth is not None
 
 
-def reliability(trials: Sequence[Trial]) -> tuple[Estimate, int]:
-    """The expected calibration error of the candidates that no veto stopped, and how many these are.
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How far stated probabilities lie from what came true (expected calibration error), over people.
 
-    Its 95 % interval is that of drawing people anew.
+    ``shipped``: of the candidates that the reading was fitted on. ``left_out``: of everybody read by what
+    the others' candidates would have given, which is what somebody new may expect.
     """
+
+    candidates: int
+    shipped: Estimate
+    left_out: Estimate
+
+
+def reliability(trials: Sequence[Trial]) -> Reliability:
+    """The expected calibration errors of the candidates that no veto stopped."""
     found = list(_candidates(trials))
-    stated = np.array([event.probability for _, event, _ in found])
-    true = np.array([true for *_, true in found], bool)
-    if not len(stated):
-        return Estimate(float("nan"), float("nan"), float("nan")), 0
+    if not found:
+        nothing = Estimate(float("nan"), float("nan"), float("nan"))
+        return Reliability(0, nothing, nothing)
     people = [person for person, *_ in found]
-    return over_people(lambda i: calibration_error(stated[i], true[i]), people), len(stated)
+    probabilities, true = _table((event for _, event, _ in found)), np.array([t for *_, t in found], bool)
+    others = np.empty_like(probabilities)
+    for person in set(people):
+        his = np.array([p == person for p in people])
+        reading = fit_reading(probabilities[~his], true[~his])
+        others[his] = reading.probabilities(np.log(np.maximum(probabilities[his], 1e-9)))
+
+    def error(stated: NDArray[np.float64]) -> Estimate:
+        return over_people(lambda i: calibration_error(1 - stated[i, -1], true[i]), people)
+
+    return Reliability(len(found), error(probabilities), error(others))
 
 
 def describe_reliability(ways: Mapping[str, Sequence[Trial]]) -> str:
-    """The expected calibration error of each way, as Markdown."""
-    lines = ["| faces | candidates | expected calibration error |", "|---|---|---|"]
+    """The expected calibration errors of each way, as Markdown."""
+    lines = [
+        "| faces | candidates | expected calibration error | read by what the others give |",
+        "|---" * 4 + "|",
+    ]
     for way, trials in ways.items():
-        error, count = reliability(trials)
-        lines.append(f"| {way} | {count} | {error} |")
+        judged = reliability(trials)
+        lines.append(f"| {way} | {judged.candidates} | {judged.shipped} | {judged.left_out} |")
     return "\n".join([*lines, "", f"{BINS} bins of equally many candidates; 95 % over people."])
 
 
-def fit_temperature(probabilities: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
-    """What to divide the logits by so that candidates are true as often as they say (least log loss).
+def fit_reading(probabilities: NDArray[np.float64], true: NDArray[np.bool_]) -> Reading:
+    """What to read probabilities by so that candidates are true as often as they say (least log loss).
 
     Args:
-        probabilities: ``(N, 6)`` at temperature 1.
-        true: ``(N,)`` whether the candidate was an event.
+        probabilities: ``(N, C)`` as stated, 'none' last.
+        true: ``(N,)`` whether the candidate was an event, of whatever class.
+
+    Returns:
+        To be applied to the logarithms of ``probabilities``, or after the reading that gave them
+        (``Reading.then``); no change where everything or nothing was true.
     """
     if not true.any() or true.all():
-        return 1.0
+        return Reading()
     odds = np.log(np.maximum(probabilities, 1e-9))
-    losses = []
+    found: list[tuple[float, Reading]] = []
     for temperature in TEMPERATURES:
-        heated = np.exp(odds / temperature)
-        p = np.clip(1 - heated[:, 5] / heated.sum(1), 1e-6, 1 - 1e-6)
-        losses.append(-np.mean(np.where(true, np.log(p), np.log(1 - p))))
-    return float(TEMPERATURES[int(np.argmin(losses))])
+        heated = odds / temperature
+        event = np.log(np.exp(heated[:, :-1]).sum(1)) - heated[:, -1]
+        bias = _bias(event, true)
+        loss = float(np.mean(np.logaddexp(0, np.where(true, bias - event, event - bias))))
+        found.append((loss, Reading(float(temperature), bias)))
+    return min(found, key=lambda pair: pair[0])[1]
+
+
+def _bias(log_odds: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
+    """What to take off the log odds so that as many events are announced as there are: least log loss."""
+    bias = 0.0
+    for _ in range(_NEWTON_STEPS):
+        p = 1 / (1 + np.exp(np.clip(bias - log_odds, -50, 50)))
+        bias += float(np.clip((p - true).sum() / max(float((p * (1 - p)).sum()), 1e-9), -2, 2))
+    return bias
 
 
 def operating_points(
@@ -159,26 +202,29 @@ def describe_points(videos: Sequence[Trial], clips: Sequence[Trial], points: Seq
 
 def calibration_text(
     sha256: str,
-    temperature: float,
+    reading: Reading,
     usual_share: float,
     threshold: float,
     points: Sequence[OperatingPoint],
-    judged: tuple[Estimate, int] | None = None,
+    judged: Reliability | None = None,
 ) -> str:
     """The TOML file of a calibration; ``judged`` is what ``reliability`` gave."""
     head = [
         "# How the scores of this classifier are to be read; belongs to one network file.",
         "# Made by scripts/calibrate_score.py on the tuning half of videos.toml and on clips.",
         f'engine_sha256 = "{sha256}"',
-        f"temperature = {temperature:.4f}",
+        f"temperature = {reading.temperature:.4f}",
+        f"none_bias = {reading.none_bias:.4f}  # added to the logit of 'none', after the temperature",
         f"usual_share = {usual_share:g}",
         f"threshold = {threshold:.5f}",
     ]
-    if judged is not None and judged[1]:
-        error, count = judged
+    if judged is not None and judged.candidates:
+        error, other = judged.shipped, judged.left_out
         head += ["", "[expected_calibration_error]  # candidates of the tuning videos; interval over people"]
         head += [f"value = {error.value:.4f}", f"interval = [{error.low:.4f}, {error.high:.4f}]"]
-        head += [f"bins = {BINS}  # of equally many candidates", f"candidates = {count}"]
+        head += [f"left_out = {other.value:.4f}  # everybody read by what the others' candidates give"]
+        head += [f"left_out_interval = [{other.low:.4f}, {other.high:.4f}]"]
+        head += [f"bins = {BINS}  # of equally many candidates", f"candidates = {judged.candidates}"]
     for p in points:
         head += ["", "[[operating_point]]", f"threshold = {p.threshold:.5f}"]
         head += [f"far_per_minute = {p.far_per_minute:.3f}", f"recall = {p.recall:.4f}"]
@@ -194,8 +240,3 @@ def event_probabilities(trials: Sequence[Trial]) -> tuple[ArrayF64, NDArray[np.b
     """Stated probability and truth of every candidate that no veto stopped."""
     probabilities, true = stated(trials)
     return 1 - probabilities[:, 5], true
-
-
-def unvetoed(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials with every veto off."""
-    return [replace(t, vetoes=()) for t in trials]

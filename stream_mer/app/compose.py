@@ -113,7 +113,7 @@ def infer_step(
         step = InferStep(
             super_resolver=engines[0],
             classifier=engines[1],
-            temperature=networks.calibration.temperature,
+            reading=networks.calibration.reading,
             windower=Windower(
                 duration_ladder(settings.min_duration_s, settings.max_duration_s),
                 longest_ns=settings.max_duration_s * 1e9,

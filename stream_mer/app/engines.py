@@ -8,8 +8,8 @@ import numpy as np
 
 from stream_mer.app.networks import pick_networks
 from stream_mer.config import Settings
+from stream_mer.core.reading import Reading
 from stream_mer.errors import ConfigError
-from stream_mer.pipeline.steps import softmax
 from stream_mer.protocols import Engine
 from stream_mer.types import HR_SIZE, LR_SIZE, ArrayF64, ImageU8, Window
 
@@ -67,9 +67,9 @@ class SuperResolver:
 class Classifier:
     """Judges windows of three face pictures. One thread at a time; close it."""
 
-    def __init__(self, engine: Engine, temperature: float, threshold: float) -> None:
+    def __init__(self, engine: Engine, reading: Reading, threshold: float) -> None:
         self._engine = engine
-        self._temperature = temperature
+        self._reading = reading
         self.threshold = threshold
 
     @property
@@ -96,7 +96,7 @@ class Classifier:
             return probabilities
         _require(window, (3, HR_SIZE, HR_SIZE, 3), "window")
         logits = self._engine.run(window)[0]
-        return softmax(logits.astype(np.float64) / self._temperature)
+        return self._reading.probabilities(logits)
 
     def close(self) -> None:
         """Free the network; idempotent."""
@@ -142,7 +142,7 @@ def load_classifier(name: str = "auto", settings: Settings | None = None) -> Cla
         )
     )
     calibration = networks.calibration
-    return Classifier(networks.open_classifier(), calibration.temperature, calibration.threshold)
+    return Classifier(networks.open_classifier(), calibration.reading, calibration.threshold)
 
 
 def _require(array: ImageU8, item: tuple[int, ...], what: str) -> None:

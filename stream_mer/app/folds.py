@@ -63,6 +63,7 @@ def run_folds(
     settings: Settings,
     networks: Networks,
     seeds: Sequence[int],
+    crf: int | None = None,
 ) -> list[Trial]:
     """Trials of all videos of the tuning half, everybody judged by the network that left him out.
 
@@ -74,10 +75,11 @@ def run_folds(
         settings: of the run.
         networks: of that way; calibration and super-resolver are taken from them.
         seeds: injections, 0 is the video as it is.
+        crf: what is shown is coded as H.264 of this quality first.
     """
     people = read_split(split, "tune")
     trials: list[Trial] = []
     for fold, members in read_folds(split).items():
-        watched = material.videos({person: people[person] for person in members}, seeds)
+        watched = material.videos({person: people[person] for person in members}, seeds, crf)
         trials += run_way(watched, way, settings, with_classifier(networks, engines / fold))
     return trials

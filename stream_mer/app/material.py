@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stream_mer.app.coded import CodedSource
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.disturb import Disturbed
 from stream_mer.app.injection import inject_into
@@ -92,14 +93,20 @@ class Material:
     def _mesh(self) -> OpenVinoEngine:
         return OpenVinoEngine.from_file(self.store.path(MESH), threads=1)
 
-    def videos(self, people: dict[str, tuple[str, ...]], seeds: Sequence[int]) -> Iterator[Watched]:
-        """Every video once a seed; seed 0 is the video as it is, others inject events."""
+    def videos(
+        self, people: dict[str, tuple[str, ...]], seeds: Sequence[int], crf: int | None = None
+    ) -> Iterator[Watched]:
+        """Every video once a seed; seed 0 is the video as it is, others inject events.
+
+        ``crf`` codes what is shown as H.264 of this quality, after the injection as a camera would.
+        """
+        how = "" if crf is None else f"-crf{crf}"
         for person, names in people.items():
             for name in names:
                 for seed in seeds:
-                    file = f"film-{Path(name).stem}-{seed}-{self._band}"
-                    of = made_of(self._content(name), seed, *self._drawn(seed), *self._watching)
-                    yield self._kept(file, partial(self._video, name, seed), name, person, of)
+                    file = f"film-{Path(name).stem}-{seed}-{self._band}{how}"
+                    of = made_of(self._content(name), seed, *self._drawn(seed), how, *self._watching)
+                    yield self._kept(file, partial(self._video, name, seed, crf), name, person, of)
 
     def clips(
         self,
@@ -185,7 +192,11 @@ class Material:
         except OSError as error:
             raise SourceError(f"cannot read {self._path(name)}: {error.strerror or error}") from error
 
-    def _video(self, name: str, seed: int) -> tuple[Source, Truth]:
+    def _video(self, name: str, seed: int, crf: int | None) -> tuple[Source, Truth]:
+        source, truth = self._injected(name, seed)
+        return source if crf is None else CodedSource(source, crf), truth
+
+    def _injected(self, name: str, seed: int) -> tuple[Source, Truth]:
         if seed == 0:
             return PyAvSource(self._path(name)), tuple
         durations, detect = self._durations, self._detectors.build

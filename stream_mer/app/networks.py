@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stream_mer.app.gpu import pick_on_gpu, wants_gpu
 from stream_mer.config import Settings
+from stream_mer.core.reading import Reading
 from stream_mer.errors import EngineError
 from stream_mer.protocols import Engine
 from stream_mer.runtime.bicubic import BICUBIC
@@ -21,7 +22,7 @@ from stream_mer.runtime.shipped import calibration_root, engines_root, find_mani
 SR_BUDGET_MS = 10.0
 """A face may take this long: a third of a frame at 30 fps, so that one face keeps up beside the rest."""
 SUPER_RESOLUTION, CLASSIFICATION = "super-resolution", "classification"
-RAW = ScoreCalibration(1.0, 0.5)
+RAW = ScoreCalibration(Reading(), 0.5)
 """Logits as they come."""
 QUALITY = "london.area_gaussian.psnr"
 """The metric that ranks super-resolvers: the paper's degradation on the validation people."""

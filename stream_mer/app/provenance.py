@@ -14,6 +14,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MAKERS = (
+    "app/coded.py",
     "app/disturb.py",
     "app/injection.py",
     "app/portraits.py",

@@ -38,7 +38,7 @@ class EvidenceBaseline:
     """
 
     share: float = 0.0
-    quiet: float = -4.0
+    quiet: float = -6.0
     spread: float = 1.0
     _steps: dict[tuple[int, int], deque[list[float]]] = field(default_factory=dict)
 

@@ -13,18 +13,19 @@ from stream_mer.core.baseline import EvidenceBaseline, moved
 from stream_mer.core.extent import Extents
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.signals import Signals, measure_signals
-from stream_mer.core.spotting import Spotter, SpotterSettings
+from stream_mer.core.spotting import Peak, Spotter, SpotterSettings
 from stream_mer.core.vetoes import DEFAULT, VetoLimits, veto
 from stream_mer.types import REPEAT, USUAL, Event, FaceCrop, Rejection, Score
 
 REPORT_NS = 70_000_000
 """An event is decided this long after the last picture its window needs; what is stronger and comes later
-loses to it. With the 80 ms by which spotter and extents may move an offset forward, that is 150 ms."""
+loses to it, if that was an event. With the 80 ms by which spotter and extents may move an offset forward,
+that is 150 ms."""
 SAME_EVENT = 0.3
 """Share of an event that may lie before the end of the one before it; more, and it is the same one."""
 MOST_ENDS = 256
 """Faces whose last event is remembered: many more than one picture holds, few enough for weeks."""
-FLOOR = 0.3
+FLOOR = 0.09
 """Candidates below this probability are not even looked at."""
 
 
@@ -33,13 +34,15 @@ class Candidate:
     """Something that may be an event: its limits are final, ``signals`` say what else happened then.
 
     ``decided_ns`` is the time of the frame with which it came; ``usual`` the log odds that were taken off
-    its probability because this face gives them without any event.
+    its probability because this face gives them without any event; ``hill`` the hill of evidence that it is
+    a peak of (``spotting``), None if it shares it with no other.
     """
 
     event: Event
     signals: Signals | None
     decided_ns: int
     usual: float = 0.0
+    hill: int | None = None
 
 
 class CandidateFinder:
@@ -83,20 +86,21 @@ class CandidateFinder:
         """The stream has ended at ``now_ns``."""
         return self._measured(self._spotter.flush(), now_ns)
 
-    def _measured(self, found: list[Event], now_ns: int) -> list[Candidate]:
+    def _measured(self, found: list[Peak], now_ns: int) -> list[Candidate]:
         candidates = []
-        for event in map(self._extents.refine, found):
+        for peak in found:
+            event = self._extents.refine(peak.event)
             signals = measure_signals(
                 self._memory, event.track_id, event.onset_ns, event.apex_ns, event.offset_ns
             )
             excess = self._usual.excess(event)
-            candidates.append(Candidate(moved(event, -excess), signals, now_ns, excess))
+            candidates.append(Candidate(moved(event, -excess), signals, now_ns, excess, peak.hill))
         return candidates
 
 
 @dataclass(slots=True)
 class Judge:
-    """Accepts or rejects candidates in the order in which they come.
+    """Accepts or rejects candidates in the order in which they come, of each hill of evidence one.
 
     Args:
         threshold: probability from which a candidate counts.
@@ -111,7 +115,7 @@ class Judge:
     active: Collection[str] = DEFAULT
     limits: VetoLimits = field(default_factory=VetoLimits)
     min_ns: int = 0
-    _ends: dict[tuple[int, int], int] = field(default_factory=dict)
+    _ends: dict[tuple[int, int], tuple[int, int | None]] = field(default_factory=dict)
 
     def judge(self, candidates: Iterable[Candidate]) -> tuple[tuple[Event, ...], tuple[Rejection, ...]]:
         """The events with their ids, and what was turned down although it reached the threshold."""
@@ -124,7 +128,7 @@ class Judge:
             if refused:
                 rejected.append(_rejection(event, *refused))
             else:
-                events.append(self._accept(event))
+                events.append(self._accept(candidate))
         return tuple(events), tuple(rejected)
 
     def _usual(self, candidate: Candidate) -> tuple[str, str] | None:
@@ -143,6 +147,9 @@ class Judge:
     def _repeats(self, candidate: Candidate) -> tuple[str, str] | None:
         """Whether this is only the rest of the event before it: their measured limits overlap too far."""
         event = candidate.event
+        _, hill = self._ends.get((event.track_id, event.epoch), (0, None))
+        if hill is not None and hill == candidate.hill:
+            return REPEAT, "the evidence did not fall after the one before"
         share = (self._begin(event) - event.onset_ns) / (event.offset_ns - event.onset_ns)
         if share > SAME_EVENT:
             said = f"{min(share, 1):.0%} of it lies before the end of the one before"
@@ -153,18 +160,20 @@ class Judge:
 
     def _begin(self, event: Event) -> int:
         """Its onset, but not before the end of the event before it."""
-        return max(event.onset_ns, self._ends.get((event.track_id, event.epoch), 0))
+        end, _ = self._ends.get((event.track_id, event.epoch), (0, None))
+        return max(event.onset_ns, end)
 
     def _end(self, event: Event) -> int:
         """Its offset, but later where less than the shortest event would be left of it."""
         return max(event.offset_ns, self._begin(event) + self.min_ns)
 
-    def _accept(self, event: Event) -> Event:
+    def _accept(self, candidate: Candidate) -> Event:
         """The event, beginning where the one before it ended, or later, with its id."""
+        event = candidate.event
         key = (event.track_id, event.epoch)
         onset, offset = self._begin(event), self._end(event)
         self._ends.pop(key, None)
-        self._ends[key] = offset
+        self._ends[key] = offset, candidate.hill
         if len(self._ends) > MOST_ENDS:
             del self._ends[next(iter(self._ends))]
         begun = replace(event, onset_ns=onset, apex_ns=max(onset, event.apex_ns), offset_ns=offset)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from stream_mer.types import ArrayF64
 
-THRESHOLDS: ArrayF64 = 1 / (1 + np.exp(-np.linspace(-0.8, 9.0, 99)))
-"""Probabilities at which curves are drawn: even steps of 0.1 in log odds, 0.31 to 0.9999."""
+THRESHOLDS: ArrayF64 = 1 / (1 + np.exp(-np.linspace(-2.3, 9.0, 114)))
+"""Probabilities at which curves are drawn: even steps of 0.1 in log odds, 0.09 to 0.9999."""
 ROUNDS = 1000
 TP, FP, FN, RIGHT = range(4)
 Measure = Callable[["CountTable"], ArrayF64]

@@ -1,9 +1,10 @@
 """From scores to candidates: local peaks of the classifier's probability, one each, causally.
 
 Scores of all lengths that overlap in time compete: a score wins if none that overlaps it is stronger,
-and takes those with it. After a winner the evidence must first fall (hysteresis) before the next one
-counts. Nothing here depends on the threshold: that is ``decision``'s business, so one run tells what
-every threshold would have given.
+and takes those with it. After a winner the evidence must first fall (hysteresis) before a weaker one
+counts. A stronger one may still come after a winner was decided, which cannot wait for it; both then lie
+on one hill, of which ``decision`` reports one. Nothing here depends on the threshold: that is
+``decision``'s business, too, so one run tells what every threshold would have given.
 """
 
 from __future__ import annotations
@@ -47,13 +48,22 @@ class SpotterSettings:
     margin_ns: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A candidate, and the number of the hill of evidence it lies on: of each hill one peak is an event."""
+
+    event: Event
+    hill: int
+
+
 @dataclass(slots=True)
 class _Lane:
-    """One unbroken stretch of one face: scores not yet decided, and the recent course of the evidence."""
+    """One unbroken stretch of one face: scores not yet decided, the recent course of the evidence, and the
+    recent winners with their hills."""
 
     pending: list[Score] = field(default_factory=list)
     course: dict[int, float] = field(default_factory=dict)
-    winners: list[Score] = field(default_factory=list)
+    winners: list[tuple[Score, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -68,55 +78,68 @@ class Spotter:
     settings: SpotterSettings
     source: str
     _lanes: dict[Key, _Lane] = field(default_factory=dict)
+    _hills: int = 0
 
-    def push(self, scores: Iterable[Score], now_ns: int) -> list[Event]:
+    def push(self, scores: Iterable[Score], now_ns: int) -> list[Peak]:
         """Take new scores; give the candidates that are decided at stream time ``now_ns``.
 
-        They have no id yet, and their limits are the classifier's word alone.
+        Their events have no id yet, and their limits are the classifier's word alone.
         """
         for score in scores:
             lane = self._lanes.setdefault((score.track_id, score.segment, score.epoch), _Lane())
             p = score.event_probability
             lane.course[score.centre_ns] = max(p, lane.course.get(score.centre_ns, 0.0))
-            if p >= self.settings.floor and not any(self._near(score, w) for w in lane.winners):
+            if p >= self.settings.floor and not self._outdone(lane, score):
                 lane.pending.append(score)
         found = self._decide(now_ns - self.settings.hold_ns)
         for key, lane in list(self._lanes.items()):
             oldest = now_ns - 4 * APART_NS
             lane.course = {t: p for t, p in lane.course.items() if t >= oldest}
-            lane.winners = [w for w in lane.winners if w.centre_ns >= oldest]
+            lane.winners = [w for w in lane.winners if w[0].centre_ns >= oldest]
             if not (lane.pending or lane.course or lane.winners):
                 del self._lanes[key]
         return found
 
-    def flush(self) -> list[Event]:
+    def flush(self) -> list[Peak]:
         """The stream has ended: nothing stronger will come any more."""
         return self._decide(None)
 
-    def _decide(self, before_ns: int | None) -> list[Event]:
+    def _decide(self, before_ns: int | None) -> list[Peak]:
         """Candidates of all winners whose offset lies before ``before_ns`` (None: all), in time order."""
-        events: list[Event] = []
+        peaks: list[Peak] = []
         for lane in self._lanes.values():
             while (winner := self._winner(lane.pending, before_ns)) is not None:
                 there = lane.pending
                 lane.pending = [s for s in lane.pending if not self._near(s, winner)]
-                if self._rearmed(lane, winner):
-                    events.append(self._event(winner, there))
-                    lane.winners.append(winner)
+                if (hill := self._hill(lane, winner)) is not None:
+                    peaks.append(Peak(self._event(winner, there), hill))
+                    lane.winners.append((winner, hill))
             if before_ns is not None:  # waiting for what becomes of the stronger one would report it late
                 lane.pending = [s for s in lane.pending if _offset(s) > before_ns]
-        return sorted(events, key=lambda event: (event.onset_ns, event.track_id))
+        return sorted(peaks, key=lambda peak: (peak.event.onset_ns, peak.event.track_id))
 
-    def _rearmed(self, lane: _Lane, score: Score) -> bool:
-        """Whether the evidence fell between every recent winner and this one."""
-        for winner in lane.winners:
-            low, high = sorted((winner.centre_ns, score.centre_ns))
-            if high - low > APART_NS:
-                continue
-            dip = min((p for t, p in lane.course.items() if low < t < high), default=0.0)
-            if dip > self.settings.rearm * min(winner.event_probability, score.event_probability):
-                return False
-        return True
+    def _outdone(self, lane: _Lane, score: Score) -> bool:
+        """Whether it lies too near to a winner that is at least as strong."""
+        return any(self._near(score, w) for w, _ in lane.winners if not _weaker(w, score))
+
+    def _hill(self, lane: _Lane, score: Score) -> int | None:
+        """The hill that it is a peak of: a new one, or that of the weaker winners that it stands above.
+
+        None if it is only the slope of one that is at least as strong.
+        """
+        kin = [(w, hill) for w, hill in lane.winners if self._near(score, w) or self._joined(lane, w, score)]
+        if not all(_weaker(w, score) for w, _ in kin):
+            return None
+        self._hills += not kin
+        return kin[-1][1] if kin else self._hills
+
+    def _joined(self, lane: _Lane, winner: Score, score: Score) -> bool:
+        """Whether the evidence did not fall between the two."""
+        low, high = sorted((winner.centre_ns, score.centre_ns))
+        if high - low > APART_NS:
+            return False
+        dip = min((p for t, p in lane.course.items() if low < t < high), default=0.0)
+        return dip > self.settings.rearm * min(winner.event_probability, score.event_probability)
 
     def _near(self, score: Score, winner: Score) -> bool:
         margin = self.settings.margin_ns
@@ -164,6 +187,10 @@ class Spotter:
             face_px=best.face_px,
             sr=best.sr,
         )
+
+
+def _weaker(one: Score, other: Score) -> bool:
+    return one.event_probability < other.event_probability
 
 
 def _onset(score: Score) -> int:

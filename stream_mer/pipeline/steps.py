@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from stream_mer.core.decision import CandidateFinder, Judge
+from stream_mer.core.reading import Reading
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.warp import sample
 from stream_mer.core.windowing import Windower
@@ -22,7 +23,6 @@ from stream_mer.types import (
     HR_SIZE,
     LABELS,
     LR_SIZE,
-    ArrayF64,
     Detection,
     FaceCrop,
     FaceTrack,
@@ -106,7 +106,7 @@ class InferStep:
     Args:
         super_resolver: uint8 LR -> SR engine.
         classifier: uint8 window -> logits engine, labels then 'none'.
-        temperature: the logits are divided by it before the softmax (calibration).
+        reading: how its logits are to be understood (calibration).
         windower: lays the windows.
         finder: turns scores into candidates.
         judge: accepts or rejects them.
@@ -114,7 +114,7 @@ class InferStep:
 
     super_resolver: Engine
     classifier: Engine
-    temperature: float
+    reading: Reading
     windower: Windower
     finder: CandidateFinder
     judge: Judge
@@ -175,7 +175,7 @@ class InferStep:
                 f"classifier {self.classifier.name} answered {logits.shape} to {len(windows)} windows.\n"
                 f"It must give {len(LABELS)} labels and 'none'; rebuild or choose another engine."
             )
-        table = softmax(logits.astype(np.float64) / self.temperature)
+        table = self.reading.probabilities(logits)
         return tuple(
             Score(
                 track_id=w.track_id,
@@ -189,10 +189,3 @@ class InferStep:
             )
             for w, row in zip(windows, table, strict=True)
         )
-
-
-def softmax(logits: ArrayF64) -> ArrayF64:
-    """Row-wise softmax of ``(N, C)``; rows sum to 1."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    normalised: ArrayF64 = shifted / shifted.sum(axis=1, keepdims=True)
-    return normalised

@@ -1,12 +1,13 @@
-"""Reads how a classifier's scores are to be understood: temperature, threshold, operating points."""
+"""Reads how a classifier's scores are to be understood: reading, threshold, operating points."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, isfinite, log
 from pathlib import Path
 
+from stream_mer.core.reading import Reading
 from stream_mer.errors import ConfigError, EngineError
 
 if sys.version_info >= (3, 11):
@@ -28,11 +29,11 @@ class OperatingPoint:
 class ScoreCalibration:
     """What ``calibration/score/<engine>.toml`` holds.
 
-    ``temperature`` divides the logits; ``usual_share`` of what a face usually gives is then taken off its
-    scores (``core.baseline``); ``threshold`` is the shipped operating point.
+    ``reading`` makes probabilities of the logits; ``usual_share`` of what a face usually gives is then taken
+    off its scores (``core.baseline``); ``threshold`` is the shipped operating point.
     """
 
-    temperature: float
+    reading: Reading
     threshold: float
     points: tuple[OperatingPoint, ...] = ()
     usual_share: float = 0.0
@@ -77,7 +78,7 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
             for p in table.get("operating_point", ())
         )
         calibration = ScoreCalibration(
-            float(table["temperature"]),
+            Reading(float(table["temperature"]), float(table.get("none_bias", 0.0))),
             float(table["threshold"]),
             points,
             float(table.get("usual_share", 0.0)),
@@ -93,11 +94,13 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
             f"calibration {path.name} was made for network {made_for[:12]}, not {engine_sha256[:12]}.\n"
             "Run scripts/calibrate_score.py after every training."
         )
-    sound = calibration.temperature > 0 and 0 < calibration.threshold < 1
+    reading = calibration.reading
+    sound = reading.temperature > 0 and isfinite(reading.none_bias) and 0 < calibration.threshold < 1
     if not (sound and 0 <= calibration.usual_share <= 1):
         raise EngineError(
-            f"calibration {path.name}: temperature {calibration.temperature:g}, threshold "
-            f"{calibration.threshold:g} or usual_share {calibration.usual_share:g} makes no sense.\n"
+            f"calibration {path.name}: temperature {reading.temperature:g}, none_bias {reading.none_bias:g}, "
+            f"threshold {calibration.threshold:g} or usual_share {calibration.usual_share:g} "
+            "makes no sense.\n"
             "Reinstall, or run scripts/calibrate_score.py for this classifier."
         )
     return calibration

@@ -24,7 +24,7 @@ TIME_BASE = Fraction(1, 90_000)
 right to 5.6 us and never drifts. Source: the RTP and MPEG clock, RFC 6184."""
 
 ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
-    ("libx264", {"preset": "veryfast", "tune": "zerolatency", "crf": "20"}),
+    ("libx264", {"preset": "veryfast", "tune": "zerolatency"}),
     ("libopenh264", {}),
 )
 """Tried in this order; PyAV's wheels have the first, FFmpeg builds without GPL parts the second.
@@ -46,6 +46,7 @@ class VideoWriter:
             how long the last picture stays. The times themselves come with each picture.
         time_base: tick of the written file, seconds.
         threads: encoder threads; 1 is fastest where the pipeline already uses every core.
+        crf: constant quality of x264, 0 (lossless) to 51; other encoders have their own.
 
     Raises:
         OutputError: the file cannot be created, or this FFmpeg has no encoder for it.
@@ -60,6 +61,7 @@ class VideoWriter:
         fps_hint: float | None = None,
         time_base: Fraction = TIME_BASE,
         threads: int = 1,
+        crf: int = 20,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
@@ -77,16 +79,17 @@ class VideoWriter:
         except (OSError, av.error.FFmpegError) as error:
             raise self._error("create", error) from error
         try:
-            self._stream = self._open_stream(fps, threads)
+            self._stream = self._open_stream(fps, threads, crf)
             self._container.start_encoding()
         except (OSError, ValueError, av.error.FFmpegError) as error:
             self._abandon()
             raise self._error("create", error) from error
 
-    def _open_stream(self, fps: float, threads: int) -> av.VideoStream:
+    def _open_stream(self, fps: float, threads: int, crf: int) -> av.VideoStream:
         name, options = next((encoder for encoder in ENCODERS if encoder[0] in av.codecs_available), ("", {}))
         if not name:
             raise ValueError("this build of FFmpeg has no H.264 encoder")
+        options = {**options, "crf": str(crf)} if name == "libx264" else options
         rate = Fraction(fps).limit_denominator(1001)
         stream: av.VideoStream = self._container.add_stream(name, rate=rate, options=options)  # type: ignore[assignment]
         stream.width, stream.height = self._width + self._width % 2, self._height + self._height % 2

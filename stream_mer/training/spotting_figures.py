@@ -15,6 +15,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from stream_mer.core.operating import CountTable, alarms, bootstrap, precision, recall
+from stream_mer.core.reliability import BINS
 from stream_mer.types import LABELS, ArrayF64
 
 COLOURS = ("#1b6ca8", "#d1495b", "#3c8d53", "#8d6a9f", "#c98a1b", "#555555")
@@ -67,24 +68,21 @@ def draw_precision_recall(path: Path, curves: Mapping[str, Curve], title: str) -
 
 
 def draw_reliability(path: Path, said: Mapping[str, tuple[ArrayF64, NDArray[np.bool_]]], title: str) -> None:
-    """How often candidates of a stated probability were true events; bars say how many there are."""
+    """How often candidates of a stated probability were true events (bins of equally many); below, how many."""
     figure, (axis, below) = pyplot.subplots(
         2, 1, figsize=(5.4, 5.4), dpi=100, sharex=True, height_ratios=(3, 1)
     )
-    edges = np.linspace(0.3, 1.0, 8)
+    edges = np.linspace(0, 1, 21)
     for colour, (name, (p, true)) in zip(COLOURS, said.items(), strict=False):
-        bins = np.clip(np.digitize(p, edges) - 1, 0, len(edges) - 2)
-        count = np.bincount(bins, minlength=len(edges) - 1)
-        filled = count >= 3
-        mean = np.bincount(bins, p, len(edges) - 1)[filled] / count[filled]
-        share = np.bincount(bins, true, len(edges) - 1)[filled] / count[filled]
-        axis.plot(mean, share, "o-", color=colour, label=name)
-        below.step(edges[:-1], count, where="post", color=colour)
-    axis.plot((0.3, 1), (0.3, 1), color="black", linewidth=0.8, linestyle=":")
+        parts = [part for part in np.array_split(np.argsort(p, kind="stable"), BINS) if len(part)]
+        mean, share = [p[part].mean() for part in parts], [true[part].mean() for part in parts]
+        axis.plot(mean, share, "o-", color=colour, label=name, markersize=4)
+        below.stairs(np.histogram(p, edges)[0], edges, color=colour)
+    axis.plot((0, 1), (0, 1), color="black", linewidth=0.8, linestyle=":")
     axis.set(ylim=(0, 1.02), ylabel="share that are true events", title=title)
     axis.legend(loc="upper left", fontsize=8)
     axis.grid(alpha=0.3)
-    below.set(xlabel="probability stated", ylabel="candidates", yscale="log")
+    below.set(xlim=(0, 1), xlabel="probability stated", ylabel="candidates", yscale="log")
     _save(figure, path)
 
 
@@ -111,6 +109,21 @@ def draw_observability(
         ]
     )
     _heat(path, shares, words, durations, fps, title, ("frames a second", "duration of the event"))
+
+
+def draw_coded(
+    path: Path,
+    shares: ArrayF64,
+    counts: NDArray[np.int64],
+    peaks: Sequence[str],
+    qualities: Sequence[str],
+    title: str,
+) -> None:
+    """Recall by displacement (rows) and H.264 quality (columns)."""
+    words = np.array(
+        [[f"{r:.2f}\n({n})" for r, n in zip(*rows, strict=True)] for rows in zip(shares, counts, strict=True)]
+    )
+    _heat(path, shares, words, peaks, qualities, title, ("H.264 after the event (x264 crf)", "displacement"))
 
 
 def _heat(

@@ -21,6 +21,7 @@ from stream_mer.app.inputs import Input, name_outputs
 from stream_mer.app.pieces import Piece
 from stream_mer.app.status import Board
 from stream_mer.config import Settings
+from stream_mer.core.reading import Reading
 from stream_mer.core.segments import SegmentResult
 from stream_mer.pipeline.workers import in_turn
 from stream_mer.sinks import manifest as manifest_module
@@ -34,7 +35,7 @@ SETTINGS = Settings(overlay=False, segment_s=1, explain=True)
 NETWORKS: Any = SimpleNamespace(
     way=("none", "f32"),
     super_resolver=SimpleNamespace(name="cheap"),
-    calibration=SimpleNamespace(threshold=0.5, temperature=1.0, usual_share=0.0),
+    calibration=SimpleNamespace(threshold=0.5, reading=Reading(), usual_share=0.0),
     digests=lambda: {"cheap": "0" * 64},
     changes=lambda: (),
 )

@@ -65,7 +65,7 @@ def test_each_person_meets_the_network_that_left_him_out(
     material = Material(tmp_path, tmp_path, settings, AssetStore(None))
     monkeypatch.setattr(folds, "run_way", note)
     monkeypatch.setattr(
-        material, "videos", lambda people, seeds: [n for names in people.values() for n in names]
+        material, "videos", lambda people, seeds, crf: [n for names in people.values() for n in names]
     )
     networks = pick_networks(settings, uncalibrated=True)
     assert folds.run_folds(material, split, engines, "native crop", settings, networks, (0,)) == []

@@ -82,6 +82,12 @@ def test_clips_of_other_peaks_or_another_picture_are_other_clips(
     assert len(told) == 3
 
 
+def test_a_coded_video_is_another_one(made: Material, told: list[str]) -> None:
+    for crf, watched in ((None, 1), (23, 2), (23, 2), (28, 3)):
+        list(made.videos(PEOPLE, (0,), crf))
+        assert len(told) == watched
+
+
 def test_a_video_that_is_not_there_is_named(made: Material) -> None:
     with pytest.raises(SourceError, match=r"two\.mp4: No such file"):
         list(made.videos({"ann": ("two.mp4",)}, (0,)))

@@ -13,7 +13,7 @@ import pytest
 from stream_mer.app.calibrating import (
     calibration_text,
     describe_reliability,
-    fit_temperature,
+    fit_reading,
     operating_points,
     reliability,
     veto_table,
@@ -28,6 +28,7 @@ from stream_mer.app.watched import Watched, load_watched, save_watched, watch
 from stream_mer.config import Settings
 from stream_mer.core.decision import Candidate
 from stream_mer.core.operating import THRESHOLDS, recall
+from stream_mer.core.reading import Reading
 from stream_mer.core.signals import Signals
 from stream_mer.errors import ConfigError, EngineError, OutputError
 from stream_mer.face.boxes import detection_at
@@ -156,10 +157,45 @@ def test_temperature_cools_the_timid_and_heats_the_boastful() -> None:
     p = rng.uniform(0.3, 0.99, 4000)
     honest = rng.random(4000) < p
     rows = np.stack([p, *([np.full(4000, 1e-9)] * 4), 1 - p], 1)
-    assert fit_temperature(rows, honest) == pytest.approx(1.0, abs=0.1)
+    assert fit_reading(rows, honest).temperature == pytest.approx(1.0, abs=0.1)
+    assert fit_reading(rows, honest).none_bias == pytest.approx(0.0, abs=0.1)
     sharp = rows**2 / (rows**2).sum(1, keepdims=True)
-    assert fit_temperature(sharp, honest) == pytest.approx(2.0, abs=0.2)
-    assert fit_temperature(rows[:3], np.array([True, True, True])) == 1.0
+    assert fit_reading(sharp, honest).temperature == pytest.approx(2.0, abs=0.2)
+    assert fit_reading(rows[:3], np.array([True, True, True])) == Reading()
+
+
+def test_a_bias_brings_down_what_says_event_too_easily() -> None:
+    """What a temperature alone cannot mend: every second of what says 0.8 is none."""
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.05, 0.95, 8000)
+    true = rng.random(8000) < p
+    odds = p / (1 - p) * 4
+    boast = odds / (1 + odds)
+    rows = np.stack([0.7 * boast, 0.3 * boast, *([np.full(8000, 1e-9)] * 3), 1 - boast], 1)
+    reading = fit_reading(rows, true)
+    read = 1 - reading.probabilities(np.log(rows))[:, -1]
+    assert reading.none_bias == pytest.approx(np.log(4), abs=0.15)
+    assert np.abs(read - p).mean() < 0.02
+    assert np.abs(boast - p).mean() > 0.2
+
+
+def test_readings_one_after_the_other_are_one_reading() -> None:
+    logits = np.random.default_rng(3).normal(0, 3, (50, 6))
+    first, second = Reading(0.7, 1.2), Reading(1.4, -0.5)
+    twice = second.probabilities(np.log(first.probabilities(logits)))
+    assert np.allclose(first.then(second).probabilities(logits), twice)
+    assert np.array_equal(Reading().then(first).probabilities(logits), first.probabilities(logits))
+
+
+def test_reliability_of_somebody_left_out_is_what_the_others_candidates_give() -> None:
+    """One person's candidates are true as often as they say, another's seldom: both are misread."""
+    found = [candidate(1000 * i, 0.48 + i / 1000) for i in range(1, 41)]
+    honest = trial(found, [truth(1000 * i) for i in range(1, 41, 2)])
+    seldom = trial(found, [truth(1000 * i) for i in range(1, 41, 10)], person="b")
+    judged = reliability([honest, seldom])
+    assert judged.candidates == 80
+    assert judged.shipped.value == pytest.approx(0.2, abs=0.02)
+    assert judged.left_out.value == pytest.approx(0.4, abs=0.03)
 
 
 def test_false_alarms_in_clips_count_but_recall_is_that_of_the_videos() -> None:
@@ -195,9 +231,9 @@ def test_operating_points_fall_in_threshold_and_can_be_read_back(tmp_path: Path)
     assert all(a.threshold > b.threshold for a, b in pairwise(points))
     assert all(a.recall <= b.recall for a, b in pairwise(points))
     file = tmp_path / "c.toml"
-    file.write_text(calibration_text("abc", 1.25, 0.6, points[0].threshold, points))
+    file.write_text(calibration_text("abc", Reading(1.25, 0.5), 0.6, points[0].threshold, points))
     read = load_calibration(file, "abc")
-    assert read.temperature == 1.25
+    assert read.reading == Reading(1.25, 0.5)
     assert read.usual_share == 0.6
     assert read.points == points
     middle = (points[0].far_per_minute + points[1].far_per_minute) / 2
@@ -210,11 +246,14 @@ def test_operating_points_fall_in_threshold_and_can_be_read_back(tmp_path: Path)
 
 def test_a_calibration_from_before_takes_nothing_off_and_an_impossible_one_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
-    text = calibration_text("abc", 1.25, 0.6, 0.9, ())
-    file.write_text(text.replace("usual_share = 0.6\n", ""))
+    text = calibration_text("abc", Reading(1.25, 0.5), 0.6, 0.9, ())
+    before = [line for line in text.splitlines() if not line.startswith(("usual_share", "none_bias"))]
+    file.write_text("\n".join(before))
     assert load_calibration(file, "abc").usual_share == 0.0
-    for wrong in ("-0.1", "1.5", "nan"):
-        file.write_text(text.replace("usual_share = 0.6", f"usual_share = {wrong}"))
+    assert load_calibration(file, "abc").reading == Reading(1.25, 0.0)
+    shares = [("usual_share = 0.6", f"usual_share = {wrong}") for wrong in ("-0.1", "1.5", "nan")]
+    for sound, wrong in (*shares, ("none_bias = 0.5000", "none_bias = nan"), ("1.2500", "0")):
+        file.write_text(text.replace(sound, wrong))
         with pytest.raises(EngineError, match="makes no sense"):
             load_calibration(file, "abc")
 
@@ -227,29 +266,32 @@ def spread(person: str, share: int, p: float) -> Trial:
 
 def test_the_calibration_error_has_an_interval_over_people_and_is_kept(tmp_path: Path) -> None:
     alike = [spread(str(k), 5, 0.8) for k in range(6)]
-    error, count = reliability(alike)
-    assert count == 60
+    judged = reliability(alike)
+    error = judged.shipped
+    assert judged.candidates == 60
     assert 0.29 < error.value < 0.55, "each says .80 to .81 and is right in half of the cases"
-    one, _ = reliability(alike[:1])
+    one = reliability(alike[:1]).shipped
     assert one.low == one.value == one.high, "one person drawn again and again is the same person"
     differing = [spread(str(k), 8 if k % 2 else 2, 0.8) for k in range(6)]
-    wide, _ = reliability(differing)
+    wide = reliability(differing).shipped
     assert wide.high - wide.low > 0.2
-    assert reliability([trial([], [truth(1000)])])[1] == 0
+    nothing = reliability([trial([], [truth(1000)])])
+    assert nothing.candidates == 0
     blinking = trial([candidate(1000, 0.9, signals=BLINK)], [])
-    assert reliability([*alike, blinking]) == (error, 60), "what a veto stopped says nothing"
+    assert reliability([*alike, blinking]) == judged, "what a veto stopped says nothing"
     table = describe_reliability({"native crop": alike, "none": []})
-    assert f"| native crop | 60 | {error} |" in table
+    assert f"| native crop | 60 | {error} | {judged.left_out} |" in table
     assert "10 bins" in table
     file = tmp_path / "c.toml"
     points = (OperatingPoint(0.9, 1.0, 0.5),)
-    file.write_text(calibration_text("abc", 1.0, 0.6, 0.9, points, (error, count)))
+    file.write_text(calibration_text("abc", Reading(), 0.6, 0.9, points, judged))
     assert load_calibration(file, "abc").points == points
     kept = tomllib.loads(file.read_text())["expected_calibration_error"]
     assert kept["value"] == pytest.approx(error.value, abs=1e-4)
     assert kept["interval"] == pytest.approx([error.low, error.high], abs=1e-4)
+    assert kept["left_out"] == pytest.approx(judged.left_out.value, abs=1e-4)
     assert (kept["bins"], kept["candidates"]) == (10, 60)
-    assert "expected" not in calibration_text("abc", 1.0, 0.6, 0.9, points, (error, 0))
+    assert "expected" not in calibration_text("abc", Reading(), 0.6, 0.9, points, nothing)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.core.spotting import Spotter, SpotterSettings
-from stream_mer.types import LABELS, Event, Score
+from stream_mer.core.spotting import Peak, Spotter, SpotterSettings
+from stream_mer.types import LABELS, Score
 
 MS = 1_000_000
 SETTINGS = SpotterSettings(floor=0.5, min_ns=40 * MS, max_ns=200 * MS, hold_ns=240 * MS, rearm=2.0)
@@ -27,10 +27,10 @@ def score(centre_ms: int, p: float, *, length_ms: int = 100, label: int = 0, tra
 def run(scores: list[Score], settings: SpotterSettings = SETTINGS) -> list:
     """Scores arrive when their windows are complete, as they do in the product."""
     spotter = Spotter(settings, "clip.mp4")
-    events = []
+    found = []
     for s in sorted(scores, key=lambda s: s.centre_ns + s.duration_ns // 2):
-        events += spotter.push([s], s.centre_ns + s.duration_ns // 2 + 80 * MS)
-    return events + spotter.flush()
+        found += spotter.push([s], s.centre_ns + s.duration_ns // 2 + 80 * MS)
+    return [peak.event for peak in found + spotter.flush()]
 
 
 def peaks(scores: list[Score]) -> list[Score]:
@@ -177,12 +177,37 @@ def test_a_weak_neighbour_that_would_take_the_event_for_its_rest_is_suppressed()
     assert len(run([score(300, 0.9), score(480, 0.6)], wide)) == 2, "intervals are half-open: these touch"
 
 
-def test_what_comes_after_the_decision_cannot_revive_the_same_event() -> None:
-    spotter = Spotter(CLOSE, "s")
-    assert spotter.push([score(500, 0.8)], 630 * MS) == []
-    assert len(spotter.push([], 700 * MS)) == 1
-    assert spotter.push([score(540, 0.95, length_ms=160)], 740 * MS) == []
-    assert spotter.flush() == []
+def test_what_comes_after_the_decision_and_is_no_stronger_makes_no_second_peak() -> None:
+    for later in (0.7, 0.8):
+        spotter = Spotter(CLOSE, "s")
+        assert spotter.push([score(500, 0.8)], 630 * MS) == []
+        assert len(spotter.push([], 700 * MS)) == 1
+        assert spotter.push([score(540, later, length_ms=160)], 740 * MS) == []
+        assert spotter.flush() == []
+
+
+def hills(scores: list[Score]) -> list[tuple[float, int]]:
+    """Probability and hill of each peak, as they are decided, with a frame every 10 ms."""
+    spotter, found = Spotter(CLOSE, "s"), []
+    for now in range(0, 2000, 10):
+        known = [s for s in scores if now - 10 < (s.centre_ns + s.duration_ns // 2) // MS + 80 <= now]
+        found += spotter.push(known, now * MS)
+    return [(peak.event.probability, peak.hill) for peak in found + spotter.flush()]
+
+
+def test_what_is_stronger_and_comes_after_the_decision_is_a_peak_of_the_same_hill() -> None:
+    """What was decided may be below the threshold: an event above it must not be lost to it."""
+    (weak, first), (strong, second) = hills([score(480, 0.4, length_ms=50), score(540, 0.95, length_ms=160)])
+    assert (round(weak, 2), round(strong, 2), first) == (0.4, 0.95, second)
+
+
+def test_a_stronger_peak_without_a_dip_before_it_is_of_the_same_hill_and_after_one_of_another() -> None:
+    first, second = score(300, 0.8), score(450, 0.9)
+    slope = [score(t, p) for t, p in ((340, 0.7), (375, 0.6), (410, 0.7))]
+    assert [h for _, h in hills([first, *slope, second])] == [1, 1]
+    dipped = [score(340, 0.7), score(375, 0.3), score(410, 0.7)]
+    assert [h for _, h in hills([first, *dipped, second])] == [1, 2]
+    assert [h for _, h in hills([first, *slope, second, score(1500, 0.5)])] == [1, 1, 2]
 
 
 def test_a_chain_of_ever_stronger_neighbours_makes_no_event_late() -> None:
@@ -212,7 +237,7 @@ def _latest(scores: list[Score], settings: SpotterSettings, frame: int = 20) -> 
     spotter, latest = Spotter(settings, "s"), 0.0
     for now in range(0, 4000, frame):
         known = [s for s in scores if now - frame < (s.centre_ns + s.duration_ns // 2) // MS + 80 <= now]
-        for event in spotter.push(known, now * MS):
+        for event in (peak.event for peak in spotter.push(known, now * MS)):
             assert now * MS >= event.offset_ns
             latest = max(latest, now - event.offset_ns / MS)
     return latest
@@ -230,11 +255,11 @@ def test_what_is_reported_of_a_beginning_is_what_is_reported_of_the_whole(
 ) -> None:
     """Causal: nothing that comes later changes what was said."""
     scores = [score(c, p, length_ms=d) for c, p, d in rows]
-    said: list[list[tuple[int, Event]]] = []
+    said: list[list[tuple[int, Peak]]] = []
     for end in (stop_ms, 3200):
         spotter, events = Spotter(CLOSE, "s"), []
         for now in range(0, end, 20):
             known = [s for s in scores if now - 20 < (s.centre_ns + s.duration_ns // 2) // MS + 80 <= now]
-            events += [(now, event) for event in spotter.push(known, now * MS)]
+            events += [(now, peak) for peak in spotter.push(known, now * MS)]
         said.append(events)
     assert said[0] == [one for one in said[1] if one[0] < stop_ms]

@@ -1,0 +1,95 @@
+"""``evaluate.py codec``: recall by displacement and H.264 quality, as a table and a picture.
+
+A camera codes what it sees, so a real event goes through its encoder; one that is injected into decoded
+frames does not. Here the videos of the tuning half are coded once more after the injection, and everybody
+is judged by networks that left him out.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from stream_mer.app.folds import run_folds
+from stream_mer.app.material import Material
+from stream_mer.app.networks import pick_networks
+from stream_mer.app.trial import WAYS, Trial, count_trials, settings_of_way
+from stream_mer.config import Settings
+from stream_mer.core.operating import CountTable, Measure, alarms, bootstrap, recall
+from stream_mer.runtime.assets import AssetStore
+from stream_mer.training.spotting_figures import draw_coded
+
+QUALITIES: tuple[int | None, ...] = (None, 18, 23, 28)
+"""x264's constant rate factor; None: not coded again."""
+PEAKS = (0.005, 0.01, 0.015, 0.03)
+"""Displacement in face widths, limits of the rows."""
+NAMES = [f"{100 * low:g}-{100 * high:g} %" for low, high in pairwise(PEAKS)] + ["all"]
+Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add(kinds: Kinds) -> None:
+    """Add the subcommand."""
+    codec = kinds.add_parser("codec", help="recall by displacement and H.264 quality, as a picture")
+    codec.set_defaults(run=evaluate)
+    codec.add_argument("--data", type=Path, required=True, help="folder with videos/")
+    codec.add_argument("--cache", type=Path, required=True, help="folder that keeps what was watched")
+    codec.add_argument("--folds", type=Path, required=True, help="engines trained without whom they judge")
+    codec.add_argument("--out", type=Path, required=True, help="folder for codec.md and codec.png")
+    codec.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
+    codec.add_argument("--seeds", type=int, default=6, help="injections per video")
+    codec.add_argument("--classifier", default="auto")
+    codec.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Recall and false alarms at the shipped threshold on native crops."""
+    native = next(iter(WAYS))
+    settings = Settings(engine="bicubic", classifier=args.classifier, assets=args.assets, threads=1)
+    material = Material(args.data, args.cache, settings, AssetStore(args.assets))
+    networks = pick_networks(settings_of_way(native, settings))
+    threshold = networks.calibration.threshold
+    there, found = (np.zeros((len(NAMES), len(QUALITIES)), np.int64) for _ in range(2))
+    lines = [
+        f"Threshold {threshold:.4f}; IoU >= 0.5; 95 % intervals over people in brackets.",
+        "",
+        "| H.264 after the event | recall | unmatched/min | events |",
+        "|---" * 4 + "|",
+    ]
+    columns = ["none" if q is None else f"{q}" for q in QUALITIES]
+    for column, (name, crf) in enumerate(zip(columns, QUALITIES, strict=True)):
+        seeds = range(1, args.seeds + 1)
+        trials = run_folds(material, args.split, args.folds, native, settings, networks, seeds, crf)
+        for row, hit in hits(trials, threshold):
+            there[[row, -1], column] += 1
+            found[[row, -1], column] += hit
+        table = count_trials(trials, np.array([threshold]))
+        lines.append(f"| {name} | {said(table, recall)} | {said(table, alarms)} | {there[-1, column]} |")
+    args.out.mkdir(parents=True, exist_ok=True)
+    shares = found / np.maximum(there, 1)
+    title = f"recall in real video (IoU >= 0.5), threshold {threshold:.3f}"
+    draw_coded(args.out / "codec.png", shares, there, NAMES, columns, title)
+    lines += ["", f"| displacement | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    lines += [
+        f"| {name} | {' | '.join(f'{r:.2f} ({n})' for r, n in zip(row, number, strict=True))} |"
+        for name, row, number in zip(NAMES, shares, there, strict=True)
+    ]
+    (args.out / "codec.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+def hits(trials: Sequence[Trial], threshold: float) -> list[tuple[int, bool]]:
+    """Row of every injected event, and whether it was found."""
+    matched = [pair for trial in trials for pair in trial.matches(threshold)]
+    inner = PEAKS[1:-1]
+    return [(int(np.searchsorted(inner, t.peak)), e is not None) for e, t in matched if t is not None]
+
+
+def said(table: CountTable, measure: Measure) -> str:
+    """A measure at the only threshold of the table, with its interval."""
+    value, band = measure(table)[0], bootstrap(table, measure)
+    return f"{value:.2f} [{band[0, 0]:.2f}, {band[1, 0]:.2f}]"
