@@ -74,6 +74,7 @@ def _strongest_block(difference: np.ndarray) -> float:
         (["--one-sided", "-1"], 2, "one_sided"),
         (["--max-duration", "0.01"], 2, "event_durations_s"),
         (["--drop", "0.9"], 2, "drop_rate"),
+        (["--fps", "7", "--seconds", "0.1"], 2, "not one frame"),
     ],
 )
 def test_usage_errors_are_short(
