@@ -111,7 +111,8 @@ def main() -> int:
             write_onnx(classifier, args.engine / "model.onnx")
             last = torch.load(files[-1].with_name("last.pt"), weights_only=True)
             steps = members * int(last["schedule"]["last_epoch"])
-            training = Training(DATA, LICENCE, COMMAND, settings.seed, steps)
+            command = f"{COMMAND} --fold {args.fold}" if args.fold else COMMAND
+            training = Training(DATA, LICENCE, command, settings.seed, steps)
             gflop = round(FLOW_GFLOP + members * MEMBER_GFLOP, 2)
             name = args.engine.resolve().name
             manifest = engine_manifest(name, args.version, classifier, gflop, training)

@@ -175,7 +175,7 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
     if tally.gaps:
         warnings.append(f"gaps in the source's frames: {tally.gaps}; no window was classified across them")
     observability = observe(tally.fps, settings)
-    if observability["verdict"] == "ok" or "shows" in str(observability["verdict"]):
+    if tally.fps:
         observability = uneven(observability, tally)
     if observability["verdict"] != "ok":
         warnings.append(str(observability["verdict"]))

@@ -76,10 +76,25 @@ def run_folds(
         networks: of that way; calibration and super-resolver are taken from them.
         seeds: injections, 0 is the video as it is.
         crf: what is shown is coded as H.264 of this quality first.
+
+    Raises:
+        ConfigError: a network says that it left out others.
     """
-    people = read_split(split, "tune")
+    people, folds = read_split(split, "tune"), read_folds(split)
+    for fold in folds:
+        _check_left_out(engines / fold, fold)
     trials: list[Trial] = []
-    for fold, members in read_folds(split).items():
+    for fold, members in folds.items():
         watched = material.videos({person: people[person] for person in members}, seeds, crf)
         trials += run_way(watched, way, settings, with_classifier(networks, engines / fold))
     return trials
+
+
+def _check_left_out(folder: Path, fold: str) -> None:
+    """A network made before its command was kept with ``--fold`` says nothing, and is trusted."""
+    _, said, left_out = load_manifest(folder).training.command.partition("--fold ")
+    if said and left_out.split()[:1] != [fold]:
+        raise ConfigError(
+            f"{folder}: trained without the people of '{left_out}', not of '{fold}'.\n"
+            f"It would judge people whom it knows: give --folds a folder in which '{fold}' left out '{fold}'."
+        )

@@ -11,16 +11,17 @@ REPORT_S = 0.15
 UNEVEN_FRAMES, UNEVEN_SHARE = 20, 0.05
 """From so many frames on, gaps after this share of them make a source too uneven to be judged by its
 usual frame rate."""
+NOTHING = "nothing was classified"
+"""Part of the verdict on a frame rate at which no event that is asked for shows in three frames."""
 
 
 def uneven(observability: dict[str, float | str | None], tally: Tally) -> dict[str, float | str | None]:
-    """The verdict, unless gaps between frames kept most of the time from being classified."""
-    if tally.frames < UNEVEN_FRAMES or tally.gaps < UNEVEN_SHARE * tally.frames:
-        return observability
-    verdict = (
-        f"the frames come too unevenly (gaps: {tally.gaps}, frames: {tally.frames}); "
-        f"{tally.coverage:.0%} of the time was classified"
-    )
+    """The verdict, unless frames came so unevenly that their usual rate does not tell what was classified."""
+    verdict, classified = str(observability["verdict"]), f"{tally.coverage:.0%} of the time was classified"
+    if NOTHING in verdict and tally.coverage:
+        verdict = verdict.replace(NOTHING, f"{classified}, when frames came faster")
+    elif NOTHING not in verdict and UNEVEN_FRAMES <= tally.frames <= tally.gaps / UNEVEN_SHARE:
+        verdict = f"the frames come too unevenly (gaps: {tally.gaps}, frames: {tally.frames}); {classified}"
     return {**observability, "verdict": verdict}
 
 
@@ -39,7 +40,7 @@ def observe(fps: float, settings: Settings) -> dict[str, float | str | None]:
     if not rungs:
         verdict = (
             f"{fps:.3g} fps cannot show events of {settings.max_duration_s:g} s or less "
-            f"(shortest: {shortest:.2f} s); nothing was classified. Use a faster camera or --max-duration."
+            f"(shortest: {shortest:.2f} s); {NOTHING}. Use a faster camera or --max-duration."
         )
     elif len(rungs) < len(ladder) or round(shortest, 3) > settings.min_duration_s:
         shortest = min(shortest, settings.max_duration_s)  # a camera's 14.9 fps are 15 to the windows, too

@@ -80,7 +80,7 @@ class VideoWriter:
             raise self._error("create", error) from error
         try:
             self._stream = self._open_stream(fps, threads, crf)
-            self._container.start_encoding()
+            self._stream.codec_context.open()  # the header waits: ending a file without a picture would crash
         except (OSError, ValueError, av.error.FFmpegError) as error:
             self._abandon()
             raise self._error("create", error) from error

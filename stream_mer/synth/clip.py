@@ -64,13 +64,24 @@ def iterate_clip(
 
 
 def truth_of(plan: ClipPlan) -> dict[str, object]:
-    """Everything true about a planned clip, ready for JSON: spec, seed, frame times, events, distractors."""
+    """Everything true about a planned clip, ready for JSON: spec, seed, frame times, events, distractors.
+
+    Every event says in how many frames it shows: at a low rate, or where frames are lost or repeated, in few
+    or in none.
+    """
+    shown = frames_of(plan)
     return {
         "seed": plan.seed,
         "spec": asdict(plan.spec),
         "frames": len(plan.pts_ns),
         "pts_ns": plan.pts_ns.tolist(),
         "repeated": np.flatnonzero(plan.repeats).tolist(),
-        "events": [asdict(event) for event in plan.events],
+        "events": [{**asdict(e), "frames": n} for e, n in zip(plan.events, shown, strict=True)],
         "distractors": [asdict(one) for one in plan.distractors],
     }
+
+
+def frames_of(plan: ClipPlan) -> tuple[int, ...]:
+    """In how many frames each event shows; a frame that repeats the picture before it shows nothing new."""
+    new = plan.pts_ns[~plan.repeats]
+    return tuple(int(((new >= e.onset_ns) & (new < e.offset_ns)).sum()) for e in plan.events)

@@ -118,6 +118,8 @@ class ClipSpec:
     def __post_init__(self) -> None:
         _between("duration_s", self.duration_s, 0.1, 3600.0)
         _between("fps", self.fps, 5.0, 1000.0)
+        if self.duration_s * self.fps < 1:
+            raise ConfigError(f"a clip of {self.duration_s:g} s at {self.fps:g} fps has not one frame")
         _between("face_px", self.face_px, 24.0, 1000.0)
         _between("width", self.width, 64, 8192)
         _between("height", self.height, 64, 8192)

@@ -68,7 +68,7 @@ def draw_precision_recall(path: Path, curves: Mapping[str, Curve], title: str) -
 
 
 def draw_reliability(path: Path, said: Mapping[str, tuple[ArrayF64, NDArray[np.bool_]]], title: str) -> None:
-    """How often candidates of a stated probability were true events (bins of equally many); below, how many."""
+    """How often candidates of a stated probability came true (bins of equally many); below, how many."""
     figure, (axis, below) = pyplot.subplots(
         2, 1, figsize=(5.4, 5.4), dpi=100, sharex=True, height_ratios=(3, 1)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,11 @@ def test_each_person_meets_the_network_that_left_him_out(
     networks = pick_networks(settings, uncalibrated=True)
     assert folds.run_folds(material, split, engines, "native crop", settings, networks, (0,)) == []
     assert shown == [("one", ["a.mp4"]), ("two", ["b.mp4", "c.mp4"])]
+    swapped = load_manifest(engines / "two")
+    command = f"{swapped.training.command} --fold one"
+    write_manifest(engines / "two", replace(swapped, training=replace(swapped.training, command=command)))
+    with pytest.raises(ConfigError, match="without the people of 'one', not of 'two'"):
+        folds.run_folds(material, split, engines, "native crop", settings, networks, (0,))
     shutil.rmtree(engines / "two")
     with pytest.raises(EngineError):
         folds.run_folds(material, split, engines, "native crop", settings, networks, (0,))

@@ -74,6 +74,7 @@ def _strongest_block(difference: np.ndarray) -> float:
         (["--one-sided", "-1"], 2, "one_sided"),
         (["--max-duration", "0.01"], 2, "event_durations_s"),
         (["--drop", "0.9"], 2, "drop_rate"),
+        (["--fps", "7", "--seconds", "0.1"], 2, "not one frame"),
     ],
 )
 def test_usage_errors_are_short(
@@ -229,3 +230,34 @@ def test_what_no_frame_shows_is_not_partly_visible() -> None:
     source.seen = [(k * 40_000_000, k != 13) for k in range(25)]
     assert [e.onset_ns for e in source.truth()] == [100_000_000]
     assert [e.onset_ns for e in source.shown()] == [100_000_000, 460_000_000, 900_000_000]
+
+
+def test_truth_says_in_how_many_frames_an_event_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Events of 40 ms fall between the frames of 20 a second; whoever counts them as missed must be told."""
+    flags = [
+        "--clips",
+        "1",
+        "--seconds",
+        "6",
+        "--fps",
+        "20",
+        "--face-px",
+        "48",
+        "--rate",
+        "100",
+        "--drop",
+        "0.2",
+    ]
+    assert main(["synth", "--out", str(tmp_path), *flags, "--repeat", "0.2", "--max-duration", "0.3"]) == 0
+    (file,) = tmp_path.glob("*.json")
+    truth = json.loads(file.read_text())
+    times, events = truth["pts_ns"], truth["events"]
+    new = [t for i, t in enumerate(times) if i not in truth["repeated"]]
+    assert [e["frames"] for e in events] == [
+        sum(e["onset_ns"] <= t < e["offset_ns"] for t in new) for e in events
+    ]
+    few = sum(e["frames"] < 3 for e in events)
+    assert 0 < few < len(events)
+    assert f"{few} of them show in fewer than three frames" in capsys.readouterr().out

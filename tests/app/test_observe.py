@@ -52,3 +52,15 @@ def test_what_is_said_is_what_is_done(fps: float, low: float, ratio: float) -> N
 def test_one_gap_is_said_in_good_english() -> None:
     tally = Tally(frames=20, gaps=1)
     assert "(gaps: 1, frames: 20)" in str(uneven({"verdict": "ok"}, tally)["verdict"])
+
+
+def test_what_was_classified_while_frames_came_faster_is_not_denied() -> None:
+    slow = observe(10, Settings())
+    tally = Tally(frames=300, streamed_ns=30_000_000_000)
+    assert uneven(slow, tally) == slow
+    tally.classified.add((0, 9_000_000_000))
+    said = str(uneven(slow, tally)["verdict"])
+    assert said.startswith(
+        "10 fps cannot show events of 0.2 s or less (shortest: 0.30 s); 30% of the time was"
+    )
+    assert "nothing" not in said

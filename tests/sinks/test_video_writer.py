@@ -148,6 +148,16 @@ def test_killed_recording_is_readable_under_its_final_name(tmp_path: Path, kill_
     assert times == [Fraction(i, 25) for i in range(len(times))]
 
 
+def test_a_file_without_any_picture_can_be_closed(tmp_path: Path) -> None:
+    """Interrupted before the first picture; in a process of its own, since it crashed (SIGSEGV)."""
+    code = (
+        "import sys; from stream_mer.sinks.video import VideoWriter; VideoWriter(sys.argv[1], 64, 48).close()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "v.mp4")], check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "v.mp4").stat().st_size == 0
+
+
 def test_closed_writer_refuses_more(tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "v.mp4", 64, 48)
     writer.write(picture(), 0)
