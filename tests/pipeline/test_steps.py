@@ -6,15 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stream_mer.core.decision import CandidateFinder, Judge
+from stream_mer.core.reading import Reading
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.windowing import Windower
 from stream_mer.errors import EngineError
 from stream_mer.face.replay import ReplayDetector
-from stream_mer.pipeline.steps import FaceStep, InferStep, softmax
+from stream_mer.pipeline.steps import FaceStep, InferStep
 from stream_mer.types import Box, FaceCrop, FaceTrack, Frame, FrameFaces, Result, Similarity
 
 MS = 1_000_000
@@ -62,7 +61,7 @@ def crops(value: int, index: int, *, count: int = 1) -> FrameFaces:
 
 def infer(classifier: Classifier) -> InferStep:
     finder = CandidateFinder("s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS)
-    return InferStep(Upscaler(), classifier, 1.0, Windower((100 * MS,)), finder, Judge(0.9, "d", ()))
+    return InferStep(Upscaler(), classifier, Reading(), Windower((100 * MS,)), finder, Judge(0.9, "d", ()))
 
 
 def test_a_bright_moment_becomes_one_event_and_one_frame_gives_one_result() -> None:
@@ -168,13 +167,6 @@ def test_what_faces_had_before_is_known_but_not_kept_for_weeks() -> None:
         step.push(Frame(i, i, picture))
     assert asked == [None, *[False] * 9] * 21
     assert len(step._had_sr) == 6
-
-
-@given(st.lists(st.lists(st.floats(-50, 50), min_size=6, max_size=6), min_size=1, max_size=5))
-def test_softmax_rows_sum_to_one(rows: list[list[float]]) -> None:
-    table = softmax(np.array(rows))
-    assert np.allclose(table.sum(1), 1)
-    assert (table >= 0).all()
 
 
 def test_with_a_veil_every_frame_is_searched_and_every_find_handed_on() -> None:
