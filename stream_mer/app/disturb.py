@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from stream_mer.app.through import Through
 from stream_mer.protocols import Source
-from stream_mer.types import Frame, ImageU8, SourceInfo
+from stream_mer.types import Frame, ImageU8
 
 EVERY_S = 1.2
 """One disturbance in each such stretch of time, at a random moment of it."""
 _SECOND = 1e9
 
 
-@dataclass(slots=True)
-class Disturbed:
-    """A Source around a Source whose pictures are disturbed now and then; times stay as they are.
+def disturbed(source: Source, kind: str, seed: int) -> Through:
+    """The source with its pictures disturbed now and then; times stay as they are.
 
     Args:
         source: undisturbed.
@@ -25,52 +26,33 @@ class Disturbed:
             (frozen pictures), 'edge' (the face leaves the picture); anything else disturbs nothing.
         seed: when and how much.
     """
+    return Through(source, partial(_disturbed, kind, seed))
 
-    source: Source
-    kind: str
-    seed: int
 
-    @property
-    def info(self) -> SourceInfo:
-        return self.source.info
+def _disturbed(kind: str, seed: int, source: Source) -> Iterator[Frame]:
+    rng = np.random.default_rng([seed, 99])
+    start, stop, size, last = 0.0, 0.0, 0.0, None
+    for frame in source:
+        now = frame.pts_ns / _SECOND
+        if now >= stop:
+            start = now + float(rng.uniform(0.3, 2 * EVERY_S - 0.3))
+            stop = start + float(np.exp(rng.uniform(np.log(0.05), np.log(0.25))))
+            size = float(rng.uniform(0.05, 0.3) * rng.choice([-1, 1]))
+        inside = start <= now < stop
+        held = last if inside and kind == "gap" and last is not None else frame.rgb
+        way = (now - start) / (stop - start) if inside else 0.0
+        yield replace(frame, rgb=_spoilt(kind, held, now, size if inside else 0.0, way))
+        last = held
 
-    @property
-    def losses(self) -> Mapping[str, int]:
-        return self.source.losses
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        return self.source.warnings
-
-    def __iter__(self) -> Iterator[Frame]:
-        rng = np.random.default_rng([self.seed, 99])
-        start, stop, size, last = 0.0, 0.0, 0.0, None
-        for frame in self.source:
-            now = frame.pts_ns / _SECOND
-            if now >= stop:
-                start = now + float(rng.uniform(0.3, 2 * EVERY_S - 0.3))
-                stop = start + float(np.exp(rng.uniform(np.log(0.05), np.log(0.25))))
-                size = float(rng.uniform(0.05, 0.3) * rng.choice([-1, 1]))
-            inside = start <= now < stop
-            held = last if inside and self.kind == "gap" and last is not None else frame.rgb
-            way = (now - start) / (stop - start) if inside else 0.0
-            yield replace(frame, rgb=self._spoilt(held, now, size if inside else 0.0, way))
-            last = held
-
-    def _spoilt(self, rgb: ImageU8, now: float, size: float, way: float) -> ImageU8:
-        if self.kind == "light" and size:
-            gain = 1 + size * np.sin(np.pi * way)
-            lit: ImageU8 = np.clip(rgb * gain, 0, 255).astype(np.uint8)
-            return lit
-        if self.kind == "cut" and size:
-            return np.ascontiguousarray(255 - (255 - rgb[:, ::-1]) * 0.8).astype(np.uint8)
-        if self.kind == "edge":
-            shift = round(0.35 * rgb.shape[1] * np.sin(2 * np.pi * now / 6.0))
-            return np.roll(rgb, shift, axis=1)
-        return rgb
-
-    def interrupt(self) -> None:
-        self.source.interrupt()
-
-    def close(self) -> None:
-        self.source.close()
+def _spoilt(kind: str, rgb: ImageU8, now: float, size: float, way: float) -> ImageU8:
+    if kind == "light" and size:
+        gain = 1 + size * np.sin(np.pi * way)
+        lit: ImageU8 = np.clip(rgb * gain, 0, 255).astype(np.uint8)
+        return lit
+    if kind == "cut" and size:
+        return np.ascontiguousarray(255 - (255 - rgb[:, ::-1]) * 0.8).astype(np.uint8)
+    if kind == "edge":
+        shift = round(0.35 * rgb.shape[1] * np.sin(2 * np.pi * now / 6.0))
+        return np.roll(rgb, shift, axis=1)
+    return rgb

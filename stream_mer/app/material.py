@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_mer.app.coded import CodedSource
+from stream_mer.app.coded import coded
 from stream_mer.app.compose import DetectorFactory
-from stream_mer.app.disturb import Disturbed
+from stream_mer.app.disturb import disturbed
 from stream_mer.app.injection import inject_into
 from stream_mer.app.portraits import MESH, Portrait, read_portrait
 from stream_mer.app.provenance import made_of
@@ -194,7 +194,7 @@ class Material:
 
     def _video(self, name: str, seed: int, crf: int | None) -> tuple[Source, Truth]:
         source, truth = self._injected(name, seed)
-        return source if crf is None else CodedSource(source, crf), truth
+        return source if crf is None else coded(source, crf), truth
 
     def _injected(self, name: str, seed: int) -> tuple[Source, Truth]:
         if seed == 0:
@@ -211,7 +211,7 @@ class Material:
 
         def build() -> tuple[Source, Truth]:
             clip = ClipSource(person, spec, seed)
-            return Disturbed(clip, disturbance, seed), clip.truth
+            return disturbed(clip, disturbance, seed), clip.truth
 
         portrait = hashlib.sha256(person.rgb.tobytes()).hexdigest()
         of = made_of(portrait, spec, seed, disturbance, *self._watching)

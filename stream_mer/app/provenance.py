@@ -19,6 +19,7 @@ MAKERS = (
     "app/injection.py",
     "app/portraits.py",
     "app/rendered.py",
+    "app/through.py",
     "core/tracking.py",
     "face/choose.py",
     "face/gated.py",

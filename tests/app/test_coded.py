@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_mer.app.coded import CodedSource
+from stream_mer.app.coded import coded
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.types import Frame
 
 
 def frames_of(file: Path, crf: int | None = None) -> list[Frame]:
     source = PyAvSource(file)
-    with closing(source if crf is None else CodedSource(source, crf)) as shown:
+    with closing(source if crf is None else coded(source, crf)) as shown:
         return list(shown)
 
 
@@ -25,10 +25,10 @@ def test_frames_and_times_stay_and_pictures_lose_more_at_lower_quality(videos: P
     plain = frames_of(videos / name)
     lost = []
     for crf in (10, 23, 35):
-        coded = frames_of(videos / name, crf)
-        places = [(f.index, f.pts_ns, f.epoch, f.rgb.shape) for f in coded]
+        again = frames_of(videos / name, crf)
+        places = [(f.index, f.pts_ns, f.epoch, f.rgb.shape) for f in again]
         assert places == [(f.index, f.pts_ns, f.epoch, f.rgb.shape) for f in plain]
-        off = [np.abs(a.rgb.astype(float) - b.rgb).mean() for a, b in zip(plain, coded, strict=True)]
+        off = [np.abs(a.rgb.astype(float) - b.rgb).mean() for a, b in zip(plain, again, strict=True)]
         lost.append(float(np.mean(off)))
     assert lost[0] < lost[1] < lost[2]
     assert lost[1] < 6, "the same pictures"
@@ -41,4 +41,4 @@ def test_a_recording_without_frames_stays_empty(videos: Path) -> None:
         def __iter__(self):  # type: ignore[no-untyped-def]
             return iter(())
 
-    assert list(CodedSource(Empty(), 23)) == []  # type: ignore[arg-type]
+    assert list(coded(Empty(), 23)) == []  # type: ignore[arg-type]

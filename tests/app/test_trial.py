@@ -18,7 +18,7 @@ from stream_mer.app.calibrating import (
     reliability,
     veto_table,
 )
-from stream_mer.app.disturb import Disturbed
+from stream_mer.app.disturb import disturbed
 from stream_mer.app.material import read_split
 from stream_mer.app.portraits import astronaut
 from stream_mer.app.rendered import ClipSource, trial_spec
@@ -355,7 +355,7 @@ def test_nobody_is_in_both_halves_and_the_split_is_whole() -> None:
 def test_disturbances_change_pictures_not_times_and_are_repeatable(kind: str) -> None:
     def frames(kind: str) -> list:
         spec = ClipSpec(duration_s=3, fps=10, width=96, height=96, face_px=40, events=(), distractors=())
-        return list(Disturbed(ClipSource(astronaut(), spec, 1), kind, 5))
+        return list(disturbed(ClipSource(astronaut(), spec, 1), kind, 5))
 
     plain, spoilt, again = frames(""), frames(kind), frames(kind)
     assert [f.pts_ns for f in plain] == [f.pts_ns for f in spoilt]
