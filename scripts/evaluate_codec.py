@@ -22,13 +22,14 @@ from stream_mer.app.trial import WAYS, Trial, count_trials, settings_of_way
 from stream_mer.config import Settings
 from stream_mer.core.operating import CountTable, Measure, alarms, bootstrap, recall
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.training.spotting_figures import draw_coded
+from stream_mer.training.spotting_figures import draw_recall
 
 QUALITIES: tuple[int | None, ...] = (None, 18, 23, 28)
 """x264's constant rate factor; None: not coded again."""
 PEAKS = (0.005, 0.01, 0.015, 0.03)
 """Displacement in face widths, limits of the rows."""
 NAMES = [f"{100 * low:g}-{100 * high:g} %" for low, high in pairwise(PEAKS)] + ["all"]
+AXES = ("H.264 after the event (x264 crf)", "displacement")
 Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -72,7 +73,7 @@ def evaluate(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     shares = found / np.maximum(there, 1)
     title = f"recall in real video (IoU >= 0.5), threshold {threshold:.3f}"
-    draw_coded(args.out / "codec.png", shares, there, NAMES, columns, title)
+    draw_recall(args.out / "codec.png", shares, there, NAMES, columns, title, AXES)
     lines += ["", f"| displacement | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     lines += [
         f"| {name} | {' | '.join(f'{r:.2f} ({n})' for r, n in zip(row, number, strict=True))} |"

@@ -14,9 +14,10 @@ from stream_mer.app.trial import WAYS, run_way, settings_of_way
 from stream_mer.config import Settings
 from stream_mer.core.windowing import FRAMES_PER_EVENT
 from stream_mer.runtime.assets import AssetStore
-from stream_mer.training.spotting_figures import draw_observability
+from stream_mer.training.spotting_figures import draw_recall
 
 FPS = (25.0, 30.0, 60.0, 120.0, 200.0)
+AXES = ("frames a second", "duration of the event")
 Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -53,7 +54,7 @@ def evaluate(args: argparse.Namespace) -> None:
     rows, columns = [f"{d * 1000:.0f} ms" for d in LADDER_S], [f"{fps:g}" for fps in FPS]
     args.out.mkdir(parents=True, exist_ok=True)
     title = f"recall of clear events (IoU >= 0.5), threshold {threshold:.3f}"
-    draw_observability(args.out / "observability.png", shares, there, rows, columns, title)
+    draw_recall(args.out / "observability.png", shares, there, rows, columns, title, AXES)
     lines = [f"| duration | {' | '.join(c + ' fps' for c in columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, values in zip(rows, shares, strict=True):
         cells = ["abstains" if np.isnan(v) else f"{v:.2f}" for v in values]

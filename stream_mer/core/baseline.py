@@ -33,7 +33,8 @@ class EvidenceBaseline:
 
     Args:
         share: how much of what is usual is taken off; 0 remembers nothing and takes nothing off.
-        quiet: log odds that a resting face gives: only what is usual above it is taken off.
+        quiet: log odds that a resting face gives, as the shipped calibration reads them: only what is
+            usual above it is taken off.
         spread: this many robust standard deviations belong to what is usual.
     """
 

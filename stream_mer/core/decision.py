@@ -147,7 +147,7 @@ class Judge:
     def _repeats(self, candidate: Candidate) -> tuple[str, str] | None:
         """Whether this is only the rest of the event before it: their measured limits overlap too far."""
         event = candidate.event
-        _, hill = self._ends.get((event.track_id, event.epoch), (0, None))
+        _, hill = self._before(event)
         if hill is not None and hill == candidate.hill:
             return REPEAT, "the evidence did not fall after the one before"
         share = (self._begin(event) - event.onset_ns) / (event.offset_ns - event.onset_ns)
@@ -158,9 +158,13 @@ class Judge:
             return REPEAT, "the one before leaves less of it than the shortest event"
         return None
 
+    def _before(self, event: Event) -> tuple[int, int | None]:
+        """Where the last event of this face ended, and its hill."""
+        return self._ends.get((event.track_id, event.epoch), (0, None))
+
     def _begin(self, event: Event) -> int:
         """Its onset, but not before the end of the event before it."""
-        end, _ = self._ends.get((event.track_id, event.epoch), (0, None))
+        end, _ = self._before(event)
         return max(event.onset_ns, end)
 
     def _end(self, event: Event) -> int:

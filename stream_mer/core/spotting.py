@@ -130,8 +130,10 @@ class Spotter:
         kin = [(w, hill) for w, hill in lane.winners if self._near(score, w) or self._joined(lane, w, score)]
         if not all(_weaker(w, score) for w, _ in kin):
             return None
-        self._hills += not kin
-        return kin[-1][1] if kin else self._hills
+        if kin:
+            return kin[-1][1]
+        self._hills += 1
+        return self._hills
 
     def _joined(self, lane: _Lane, winner: Score, score: Score) -> bool:
         """Whether the evidence did not fall between the two."""

@@ -93,37 +93,23 @@ def draw_confusion(path: Path, confusion: NDArray[np.int64], title: str) -> None
     _heat(path, shares, confusion.astype(str), LABELS, columns, title, ("said", "true"))
 
 
-def draw_observability(
+def draw_recall(
     path: Path,
     shares: ArrayF64,
     counts: NDArray[np.int64],
-    durations: Sequence[str],
-    fps: Sequence[str],
+    rows: Sequence[str],
+    columns: Sequence[str],
     title: str,
+    axes: tuple[str, str],
 ) -> None:
-    """Recall by duration (rows) and frame rate (columns); nan where nothing is looked for."""
+    """Recall by two things, ``axes`` names that of the columns first; nan where nothing is looked for."""
     words = np.array(
         [
             ["abstains" if np.isnan(r) else f"{r:.2f}\n({n})" for r, n in zip(row, number, strict=True)]
             for row, number in zip(shares, counts, strict=True)
         ]
     )
-    _heat(path, shares, words, durations, fps, title, ("frames a second", "duration of the event"))
-
-
-def draw_coded(
-    path: Path,
-    shares: ArrayF64,
-    counts: NDArray[np.int64],
-    peaks: Sequence[str],
-    qualities: Sequence[str],
-    title: str,
-) -> None:
-    """Recall by displacement (rows) and H.264 quality (columns)."""
-    words = np.array(
-        [[f"{r:.2f}\n({n})" for r, n in zip(*rows, strict=True)] for rows in zip(shares, counts, strict=True)]
-    )
-    _heat(path, shares, words, peaks, qualities, title, ("H.264 after the event (x264 crf)", "displacement"))
+    _heat(path, shares, words, rows, columns, title, axes)
 
 
 def _heat(

@@ -11,9 +11,9 @@ from stream_mer.core.operating import THRESHOLDS, CountTable
 from stream_mer.training.spotting_figures import (
     Curve,
     draw_confusion,
-    draw_observability,
     draw_operating_curves,
     draw_precision_recall,
+    draw_recall,
     draw_reliability,
 )
 
@@ -48,8 +48,8 @@ def test_reliability_confusion_and_observability(tmp_path: Path) -> None:
     draw_reliability(tmp_path / "r.png", {"native": (p, rng.random(400) < p)}, "title")
     draw_confusion(tmp_path / "m.png", np.diag([5, 4, 3, 2, 1]), "title")
     shares = np.array([[np.nan, 0.5], [0.9, 1.0]])
-    draw_observability(
-        tmp_path / "o.png", shares, np.full((2, 2), 8), ["50 ms", "0.1 s"], ["30", "200"], "title"
+    draw_recall(
+        tmp_path / "o.png", shares, np.full((2, 2), 8), ["50 ms", "0.1 s"], ["30", "200"], "title", ("a", "b")
     )
     for name in "rmo":
         assert ink(tmp_path / f"{name}.png") > 500
