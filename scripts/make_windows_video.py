@@ -21,7 +21,7 @@ from stream_mer.app.material import read_split
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.core.windowing import duration_ladder
 from stream_mer.synth.hands import cover, draw_hands
-from stream_mer.synth.inject import Injector, draw_injections
+from stream_mer.synth.inject import Injector, PictureTimes, draw_injections
 from stream_mer.synth.pulse import Version
 from stream_mer.synth.spec import EventSpec
 from stream_mer.training import clf_data as data
@@ -41,6 +41,8 @@ TEMPO = (0.8, 1.25)
 """... and how much slower or faster they play it."""
 HANDS_RATE = 20.0
 """Visits of a hand a minute, in every third pass."""
+REPEATED = (0.05, 0.3)
+"""Share of the frames that show the picture before again, in every fourth pass."""
 REST_RATE = 8.0
 """Quiet windows a second of an injected pass."""
 
@@ -114,10 +116,14 @@ def inject(film: Film, seed: int, band: tuple[float, float]) -> tuple[Film, list
     seconds = (film.frames[-1].pts_ns - film.frames[0].pts_ns) / 1e9
     drawn = draw_injections(seed, seconds, EVENT_RATE, durations_s=band, peaks=(0.004, 0.03), version=VERSION)
     injector = Injector([e for e in drawn if visible(film, e)], seed, VERSION)
-    frames = [
-        f if mesh is None else replace(f, rgb=injector.apply(f.rgb, f.pts_ns, mesh))
-        for f, mesh in zip(film.frames, film.meshes, strict=True)
-    ]
+    times, frames = PictureTimes(), []
+    for frame, mesh in zip(film.frames, film.meshes, strict=True):
+        if mesh is None:
+            frames.append(frame)
+            times = PictureTimes()
+        else:
+            taken = times.push(frame.rgb, frame.pts_ns, mesh)
+            frames.append(replace(frame, rgb=injector.apply(frame.rgb, *taken)))
     spans = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in injector.events]
     return replace(film, frames=frames), spans
 
@@ -132,6 +138,15 @@ def with_hands(film: Film, seed: int, events: Sequence[data.Span]) -> tuple[Film
     ]
     spans = [data.Span(round(v.onset_s * 1e9), round(v.offset_s * 1e9), "hand") for v in visits]
     return replace(film, frames=frames), spans
+
+
+def repeating(film: Film, seed: int) -> Film:
+    """The film as a camera that now and then shows a picture again would give it."""
+    rng = np.random.default_rng([seed, 1])
+    share, frames = rng.uniform(*REPEATED), film.frames[:1]
+    for frame in film.frames[1:]:
+        frames.append(replace(frame, rgb=frames[-1].rgb) if rng.random() < share else frame)
+    return replace(film, frames=frames)
 
 
 def through_codec(film: Film, crf: int) -> Film:
@@ -154,6 +169,8 @@ def add_pass(pack: WindowPack, film: Film, studio: Studio, person: str, turn: in
         film, events = inject(film, seed, band)
         if turn % 3 == 1:
             film, hands = with_hands(film, seed, events)
+        if turn % 4 == 2:
+            film = repeating(film, seed)
         if rng.random() < 0.6:
             film = through_codec(film, int(rng.integers(18, 31)))
     ladder = duration_ladder(0.04, 0.2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.core.metrics import Interval
 from stream_mer.protocols import FaceDetector, Source
-from stream_mer.synth.inject import Injector, draw_injections
+from stream_mer.synth.inject import Injector, PictureTimes, draw_injections
 from stream_mer.synth.landmarks import pose_keypoints
 from stream_mer.synth.mesh import MeshRun, fit_mesh
 from stream_mer.synth.pulse import Version
@@ -76,15 +76,16 @@ class InjectedSource:
         return self.source.warnings
 
     def __iter__(self) -> Iterator[Frame]:
+        times = PictureTimes()
         for frame in self.source:
             mesh = self.follower.mesh(frame)
             self.seen.append((frame.pts_ns, mesh is not None))
             if mesh is None:
                 yield frame
+                times = PictureTimes()
                 continue
-            yield Frame(
-                frame.index, frame.pts_ns, self.injector.apply(frame.rgb, frame.pts_ns, mesh), frame.epoch
-            )
+            taken = times.push(frame.rgb, frame.pts_ns, mesh)
+            yield replace(frame, rgb=self.injector.apply(frame.rgb, *taken))
 
     def interrupt(self) -> None:
         self.source.interrupt()

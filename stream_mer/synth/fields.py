@@ -1,11 +1,13 @@
 """The displacement of every mesh point by one action unit, different for every person.
 
-A ``FieldStyle`` turns directions, moves anchors, widens and strengthens components, and the test
-version also uses another fall-off, so that two clips never share their warps.
+A ``FieldStyle`` turns directions, moves anchors, widens and strengthens components, so that two clips
+never share their warps. The test version moves skin as muscles do (``muscles.py``) instead of by the
+training version's table.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,7 @@ from stream_mer.synth.landmarks import (
     UPPER_LID,
     face_axes,
 )
+from stream_mer.synth.muscles import MUSCLES, Muscle, Ring, contract
 from stream_mer.synth.pulse import Version
 from stream_mer.types import ArrayF64
 
@@ -44,7 +47,7 @@ def draw_style(rng: np.random.Generator, version: Version = "train", strength: f
 
     Args:
         rng: source of randomness.
-        version: ``train`` has mid-sized bell curves; ``test`` narrower or wider ones with longer tails.
+        version: ``train`` has mid-sized reaches; ``test`` narrower or wider ones, of muscles.
         strength: 1 for a person; less for the difference between two events of one person; 0 for the table.
     """
     slots = 256
@@ -78,7 +81,10 @@ def field_on_mesh(mesh: ArrayF64, unit: str, style: FieldStyle) -> ArrayF64:
     axes = face_axes(mesh)
     points = axes.coordinates(mesh)
     field = np.zeros((POINTS, 2))
-    for number, component in enumerate(COMPONENTS[name]):
+    parts: Sequence[Component | Muscle | Ring] = COMPONENTS[name]
+    if style.version == "test" and name in MUSCLES:
+        parts = MUSCLES[name]
+    for number, component in enumerate(parts):
         weight = _region(component.where, points)
         if not component.left:
             field += weight[:, None] * _pull(
@@ -95,7 +101,7 @@ def field_on_mesh(mesh: ArrayF64, unit: str, style: FieldStyle) -> ArrayF64:
 
 def _pull(
     points: ArrayF64,
-    component: Component,
+    component: Component | Muscle | Ring,
     anchor: tuple[int, ...],
     sign: float,
     key: tuple[str, int, int],
@@ -103,6 +109,9 @@ def _pull(
 ) -> ArrayF64:
     slot = (list(COMPONENTS).index(key[0]) * 12 + key[1] * 3 + key[2]) % 256
     centre = points[list(anchor)].mean(0) + style.shift[slot]
+    if not isinstance(component, Component):
+        moved = contract(points, component, centre, sign, style.turn[slot], style.widen[slot])
+        return np.asarray(style.gain[slot] * moved)
     spread = np.asarray(component.spread) * style.widen[slot]
     r2 = (((points - centre) / spread) ** 2).sum(1)
     fall = np.exp(-0.5 * r2) if style.version == "train" else (1.0 + r2 / 4.0) ** -2.5

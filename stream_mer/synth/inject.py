@@ -7,9 +7,11 @@ just like those with one, so that no network can find events by their sharpness.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from stream_mer.core.repeats import Repeats
 from stream_mer.synth.basis import WarpBasis
 from stream_mer.synth.coarse import CoarseGrid
 from stream_mer.synth.dense import resample_sharp
@@ -96,6 +98,25 @@ class Injector:
         share = np.minimum(1.0, 2.5 * rows * columns)[:, :, None]
         rest: ArrayF32 = (share * np.array(REST_SHIFT)).astype(np.float32)
         return rest
+
+
+@dataclass(slots=True)
+class PictureTimes:
+    """When the picture in a frame was taken: a camera that repeats pictures repeats an event's state, too.
+
+    ``push`` every frame with a face in order.
+    """
+
+    _repeats: Repeats = field(default_factory=Repeats)
+    _taken: tuple[int, ArrayF64] | None = None
+
+    def push(self, rgb: ImageU8, pts_ns: int, mesh: ArrayF64) -> tuple[int, ArrayF64]:
+        """Time of the frame and its mesh, or those of the frame whose picture it shows again."""
+        low, high = mesh[:, :2].min(0), mesh[:, :2].max(0)
+        repeated = self._repeats.push(rgb, (low[0], low[1]), (high[0], high[1]))
+        if self._taken is None or not repeated:
+            self._taken = pts_ns, mesh
+        return self._taken
 
 
 def draw_injections(

@@ -18,17 +18,19 @@ Version: TypeAlias = Literal["train", "test"]
 
 SHAPES: dict[Version, tuple[str, ...]] = {
     "train": ("raised-cosine", "gamma", "trapezoid"),
-    "test": ("smootherstep", "half-sine", "plateau"),
+    "test": ("relaxing", "sharp", "stepped"),
 }
 """Names of the pulse shapes of each version."""
+STEP_PLACE, STEP_REST = 0.35, 0.25
+"""A stepped pulse pauses after this share of its way, for this share of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
     """One movement in time: rises over ``[onset, apex]``, falls over ``[apex, offset)``.
 
-    ``hold`` is the fraction of the way up (and down) after which a trapezoid or plateau stays at 1;
-    other shapes ignore it.
+    ``hold`` is the fraction of the way up (and down) after which a trapezoid stays at 1, and sets how high a
+    stepped pulse pauses; other shapes ignore it.
     """
 
     shape: str
@@ -56,26 +58,36 @@ class Pulse:
         t = np.asarray(times_ns, np.int64)
         rise = (t - self.onset_ns) / (self.apex_ns - self.onset_ns)
         fall = (self.offset_ns - t) / (self.offset_ns - self.apex_ns)
-        way = np.where(t <= self.apex_ns, rise, fall)
+        up, down = (
+            _ramp(self.shape, np.clip(way, 0.0, 1.0), self.hold, rising)
+            for way, rising in ((rise, True), (fall, False))
+        )
         inside = (t >= self.onset_ns) & (t < self.offset_ns)
-        return np.where(inside, _ramp(self.shape, np.clip(way, 0.0, 1.0), self.hold), 0.0)
+        return np.where(inside, np.where(t <= self.apex_ns, up, down), 0.0)
 
 
-def _ramp(shape: str, x: ArrayF64, hold: float) -> ArrayF64:
-    """Monotone from 0 at x = 0 to 1 at x = 1."""
+def _ramp(shape: str, x: ArrayF64, hold: float, rising: bool) -> ArrayF64:
+    """Monotone from 0 at x = 0 to 1 at x = 1; the way down is run through backwards."""
     if shape == "raised-cosine":
         return 0.5 - 0.5 * np.cos(np.pi * x)
     if shape == "gamma":  # rises late and sharply like t^2 e^(1-t)-curves do around their mode
         return x**2 * np.exp(2.0 * (1.0 - x))
-    if shape == "smootherstep":
-        return x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
-    if shape == "half-sine":
-        return np.sin(0.5 * np.pi * x) ** 1.3
-    y = np.clip(x / (1.0 - hold), 0.0, 1.0)
-    if shape == "trapezoid":
-        return y * y * (3.0 - 2.0 * y)
-    plateau: ArrayF64 = 1.0 - (1.0 - y**1.5) ** 2
-    return plateau
+    if shape == "relaxing":  # like a muscle's force: quickly up towards a limit, quickly down with a tail
+        k = 2.0
+        relaxed: ArrayF64 = np.expm1(-k * x) / np.expm1(-k) if rising else np.expm1(k * x) / np.expm1(k)
+        return relaxed
+    if shape == "sharp":  # a twitch: ever faster until the apex, and at once back
+        return x**1.7
+    if shape == "stepped":
+        level, rest = 0.35 + 0.5 * hold, STEP_PLACE + STEP_REST
+        return level * _smooth(x / STEP_PLACE) + (1.0 - level) * _smooth((x - rest) / (1.0 - rest))
+    return _smooth(x / (1.0 - hold))
+
+
+def _smooth(x: ArrayF64) -> ArrayF64:
+    """From 0 to 1 with level ends."""
+    y: ArrayF64 = np.clip(x, 0.0, 1.0)
+    return y * y * (3.0 - 2.0 * y)
 
 
 def draw_pulse(rng: np.random.Generator, onset_ns: int, offset_ns: int, version: Version) -> Pulse:

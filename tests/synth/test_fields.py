@@ -13,7 +13,7 @@ from stream_mer.synth.demo import demo_portrait
 from stream_mer.synth.fields import draw_style, field_on_mesh
 from stream_mer.synth.landmarks import BROW, EYE_CORNERS, face_axes
 from stream_mer.synth.schedule import LID_PEAK
-from stream_mer.types import LABELS, ArrayF64
+from stream_mer.types import LABELS, ArrayF32, ArrayF64
 
 MESH = demo_portrait()[1]
 BASIS = WarpBasis(MESH)
@@ -135,3 +135,21 @@ def test_mesh_of_wrong_shape_is_refused() -> None:
         face_axes(np.zeros((478, 3)))
     with pytest.raises(ValueError, match="coincide"):
         face_axes(np.zeros((468, 3)))
+
+
+def likeness(one: ArrayF32, two: ArrayF32) -> float:
+    return float((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))
+
+
+@pytest.mark.parametrize("units", SETS, ids="+".join)
+def test_what_tests_moves_as_the_unit_does_and_unlike_what_trains(units: tuple[str, ...]) -> None:
+    """The same unit, recognisably, but further from every training person than these are from each other."""
+    rng = np.random.default_rng
+    train = [BASIS.movement(units, draw_style(rng(s), "train")) for s in range(6)]
+    test = [BASIS.movement(units, draw_style(rng(s + 50), "test")) for s in range(6)]
+    among = np.mean([likeness(a, b) for i, a in enumerate(train) for b in train[:i]])
+    between = [likeness(a, b) for a in train for b in test]
+    assert 0.3 < np.mean(between) < among - 0.05
+    others = [u for u in SETS if not set(u) & set(units) and not set("".join(u)) & set("LR")]
+    foreign = [likeness(BASIS.movement(u, PLAIN), b) for u in others for b in test]
+    assert np.mean(between) > np.mean(foreign) + 0.2

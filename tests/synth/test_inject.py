@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stream_mer.synth.demo import demo_portrait
-from stream_mer.synth.inject import Injector, draw_injections
+from stream_mer.synth.inject import Injector, PictureTimes, draw_injections
 from stream_mer.synth.spec import EventSpec
 
 PORTRAIT, MESH = demo_portrait()
@@ -91,3 +91,19 @@ def test_events_can_be_one_sided_and_stay_the_same_otherwise() -> None:
     assert {"L4", "R4", "L14", "R14", "L15", "R15"} <= units
     assert "4" not in {e.action_units[0] for e in one if len(e.action_units) == 1}
     assert ("4", "7") in {e.action_units for e in one}
+
+
+def test_events_stand_still_where_the_camera_repeats_its_picture() -> None:
+    injector, times, shown, rng = Injector([EVENT], seed=3), PictureTimes(), [], np.random.default_rng(2)
+    picture = FRAME
+    for number in range(12):  # 40 fps around the event; every third picture is shown twice
+        pts_ns, again = 975_000_000 + number * 25_000_000, number % 3 == 2
+        if not again:
+            picture = (FRAME + rng.normal(0, 1.5, FRAME.shape)).clip(0, 255).astype(np.uint8)
+        shown.append(injector.apply(picture, *times.push(picture, pts_ns, FACE)))
+    same = [bool((a == b).all()) for a, b in zip(shown, shown[1:], strict=False)]
+    assert same == [number % 3 == 2 for number in range(1, 12)]
+    x, y = FACE[105, :2].astype(int)
+    piece = (slice(y - 40, y + 40), slice(x - 40, x + 40))
+    moved = [np.abs(p[piece].astype(float) - shown[0][piece]).mean() for p in shown]
+    assert max(moved[4:7]) > 2 * moved[1]
