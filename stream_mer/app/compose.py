@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stream_mer import __version__
 from stream_mer.app.networks import Networks
-from stream_mer.app.observability import observe, uneven
+from stream_mer.app.observability import observed
 from stream_mer.config import Settings
 from stream_mer.core.baseline import EvidenceBaseline
 from stream_mer.core.decision import FLOOR, CandidateFinder, Judge
@@ -174,9 +174,7 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
         warnings.append("interrupted: this is what was done up to then")
     if tally.gaps:
         warnings.append(f"gaps in the source's frames: {tally.gaps}; no window was classified across them")
-    observability = observe(tally.fps, settings)
-    if tally.fps:
-        observability = uneven(observability, tally)
+    observability = observed(tally, settings)
     if observability["verdict"] != "ok":
         warnings.append(str(observability["verdict"]))
     return RunSummary(

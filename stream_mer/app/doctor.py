@@ -17,7 +17,7 @@ from stream_mer import __version__
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.console import console
 from stream_mer.app.networks import pick_networks
-from stream_mer.app.observability import observe
+from stream_mer.app.observability import observed
 from stream_mer.app.sources import open_source
 from stream_mer.config import Settings
 from stream_mer.core.geometry import FACE_WIDTH, pose_from_keypoints
@@ -91,7 +91,7 @@ def _judge(word: str, detectors: DetectorFactory, out: Console) -> None:
     source = open_source(word).build()
     try:
         detector = detectors.build(source.info)
-        tally, sizes, faces = Tally(), [], []
+        tally, sizes, faces, largest = Tally(), [], [], None
         try:
             for i, frame in enumerate(islice(source, PROBE_FRAMES)):
                 tally.push(Result(frame, ()))
@@ -99,12 +99,15 @@ def _judge(word: str, detectors: DetectorFactory, out: Console) -> None:
                     found = detector.detect(frame.rgb)
                     faces.append(len(found))
                     sizes += [FACE_WIDTH * pose_from_keypoints(d.keypoints).scale for d in found]
+                    largest = max((d.box for d in found), key=lambda box: box.x1 - box.x0, default=None)
+                if largest is not None:
+                    tally.compare(frame.rgb, largest)
         finally:
             detector.close()
         info = source.info
     finally:
         source.close()
-    seen = observe(tally.fps, detectors.settings)
+    seen = observed(tally, detectors.settings)
     table = Table(title=info.name, show_header=False)
     table.add_row("picture", f"{info.width}x{info.height}")
     table.add_row(

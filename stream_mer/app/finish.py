@@ -116,6 +116,8 @@ def _summary(
         ids = names.take(result)
         tracks.update(ids[track] for track in result.tracks)
         tally.frames += result.frames
+        tally.compared += result.compared
+        tally.repeats += result.repeats
         tally.add(result.streamed_ns, result.gaps, result.distances)
         classified_ns += result.classified_ns
         for cause, count in result.losses.items():

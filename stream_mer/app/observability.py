@@ -11,8 +11,42 @@ REPORT_S = 0.15
 UNEVEN_FRAMES, UNEVEN_SHARE = 20, 0.05
 """From so many frames on, gaps after this share of them make a source too uneven to be judged by its
 usual frame rate."""
+REPEATED_SHARE = 0.1
+"""From this share of repeated pictures on, a source is judged by its new ones."""
 NOTHING = "nothing was classified"
 """Part of the verdict on a frame rate at which no event that is asked for shows in three frames."""
+
+
+def observed(tally: Tally, settings: Settings) -> dict[str, float | str | None]:
+    """What a source whose frames were counted shows: by its rate, its gaps and its new pictures."""
+    seen = observe(tally.fps, settings)
+    if not tally.fps:
+        return seen
+    told = uneven(seen, tally)
+    return repeating(seen, tally, settings) if told == seen else told
+
+
+def repeating(
+    observability: dict[str, float | str | None], tally: Tally, settings: Settings
+) -> dict[str, float | str | None]:
+    """The verdict by new pictures a second, where many frames show the face as the frame before did."""
+    share = tally.repeats / max(1, tally.compared)
+    shortest = FRAMES_PER_EVENT / (tally.fps * (1.0 - share)) if share < 1 else float("inf")
+    if (
+        tally.compared < UNEVEN_FRAMES
+        or share < REPEATED_SHARE
+        or NOTHING in str(observability["verdict"])
+        or round(shortest, 3) <= settings.min_duration_s
+    ):
+        return observability
+    pictures = f"{share:.0%} of {tally.fps:.3g} frames a second only repeat the face's last picture"
+    if round(shortest, 3) > settings.max_duration_s:
+        verdict = (
+            f"{pictures}: too few new ones for events of {settings.max_duration_s:g} s; many will be missed"
+        )
+        return {**observability, "shortest_event_s": settings.max_duration_s, "verdict": verdict}
+    verdict = f"{pictures}; events of {shortest:.3f} s and longer show, shorter ones may be missed"
+    return {**observability, "shortest_event_s": round(shortest, 4), "verdict": verdict}
 
 
 def uneven(observability: dict[str, float | str | None], tally: Tally) -> dict[str, float | str | None]:

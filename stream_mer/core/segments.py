@@ -117,6 +117,8 @@ class SegmentResult:
     frames: int = 0
     streamed_ns: int = 0
     gaps: int = 0
+    compared: int = 0
+    repeats: int = 0
     classified_ns: int = 0
     distances: dict[int, tuple[int, int]] = field(default_factory=dict)
     tracks: list[int] = field(default_factory=list)

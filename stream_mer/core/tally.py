@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_mer.core.metrics import Interval
+from stream_mer.core.repeats import Repeats
 from stream_mer.core.windowing import GAP_FACTOR, NUDGED_NS
-from stream_mer.types import Result
+from stream_mer.types import Box, ImageU8, Result
 
 KEPT_SPANS = 256
 """Intervals a new one may still touch; those before are only a length. A stream may run for weeks."""
@@ -51,7 +52,10 @@ class Spans:
 
 @dataclass(slots=True)
 class Tally:
-    """Running counts of one stream; ``push`` every result in order."""
+    """Running counts of one stream; ``push`` every result in order.
+
+    ``repeats`` of ``compared`` frames with a face show the picture before them again.
+    """
 
     frames: int = 0
     events: int = 0
@@ -59,13 +63,26 @@ class Tally:
     classified: Spans = field(default_factory=Spans)
     streamed_ns: int = 0
     gaps: int = 0
+    compared: int = 0
+    repeats: int = 0
+    _pictures: Repeats = field(default_factory=Repeats)
     _last: tuple[int, int] | None = None
     _distances: dict[int, tuple[int, int]] = field(default_factory=dict)
     _shown: dict[int, int] = field(default_factory=dict)
 
-    def follow(self, epoch: int, pts_ns: int) -> None:
-        """Only remember the time of the frame before the first one that counts."""
-        self._last = (epoch, pts_ns)
+    def follow(self, result: Result) -> None:
+        """Only remember what comes before the first frame that counts."""
+        self._last = (result.frame.epoch, result.frame.pts_ns)
+        if result.tracks:
+            self._repeated(result.frame.rgb, _largest(result))
+
+    def compare(self, rgb: ImageU8, box: Box) -> None:
+        """Count whether a frame's face in ``box`` is the picture before it again."""
+        self.repeats += self._repeated(rgb, box)
+        self.compared += 1
+
+    def _repeated(self, rgb: ImageU8, box: Box) -> bool:
+        return self._pictures.push(rgb, (box.x0, box.y0), (box.x1, box.y1))
 
     @property
     def distances(self) -> dict[int, tuple[int, int]]:
@@ -87,6 +104,10 @@ class Tally:
             return
         self.frames += 1
         self._see(result)
+        if result.tracks:
+            self.compare(result.frame.rgb, _largest(result))
+        else:
+            self._pictures = Repeats()
         for score in result.scores:
             half = score.duration_ns // 2
             self.classified.add((score.centre_ns - half, score.centre_ns + half))
@@ -140,3 +161,8 @@ class Tally:
         """Classified seconds over streamed seconds, 0..1."""
         total = self.duration_s
         return min(1.0, self.classified.length / 1e9 / total) if total else 0.0
+
+
+def _largest(result: Result) -> Box:
+    """Where the largest face is: it shows best what is new."""
+    return max(result.tracks, key=lambda track: track.face_px).box

@@ -47,7 +47,7 @@ class Harvest:
         if result.repeated:
             return
         if now < segment.start_ns:
-            self._tally.follow(result.frame.epoch, now)
+            self._tally.follow(result)
             if now >= segment.start_ns - BORDER_NS:
                 note(self._entry, result)
         elif segment.owns(now):
@@ -60,6 +60,7 @@ class Harvest:
         """Complete the result; idempotent."""
         done, tally = self.result, self._tally
         done.frames, done.streamed_ns, done.gaps = tally.frames, tally.streamed_ns, tally.gaps
+        done.compared, done.repeats = tally.compared, tally.repeats
         done.distances, done.classified_ns = tally.distances, self._classified.length
         done.tracks, done.entry, done.exit = list(self._seen), self._entry, self._recent
 
@@ -89,6 +90,8 @@ def to_record(result: SegmentResult) -> dict[str, Any]:
         "frames": result.frames,
         "streamed_ns": result.streamed_ns,
         "gaps": result.gaps,
+        "compared": result.compared,
+        "repeats": result.repeats,
         "classified_ns": result.classified_ns,
         "distances": [[size, *pair] for size, pair in sorted(result.distances.items())],
         "tracks": result.tracks,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_mer.app.observability import observe, uneven
+from stream_mer.app.observability import observe, observed, uneven
 from stream_mer.config import Settings
 from stream_mer.core.tally import Tally
 from stream_mer.core.windowing import duration_ladder, observable_rungs
@@ -64,3 +64,34 @@ def test_what_was_classified_while_frames_came_faster_is_not_denied() -> None:
         "10 fps cannot show events of 0.2 s or less (shortest: 0.30 s); 30% of the time was"
     )
     assert "nothing" not in said
+
+
+def counted(fps: float, repeats: int, compared: int = 100) -> Tally:
+    tally = Tally(frames=100, compared=compared, repeats=repeats)
+    tally.add(round(99e9 / fps), 0, {round(1e9 / fps) // 1_000_000: (99, round(99e9 / fps))})
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("fps", "repeats", "shortest", "words"),
+    [
+        (60, 50, 0.1, "50% of 60 frames a second only repeat the face's last picture; events of 0.100 s"),
+        (25, 25, 0.16, "25% of 25 frames a second only repeat the face's last picture; events of 0.160 s"),
+        (25, 60, 0.2, "too few new ones for events of 0.2 s; many will be missed"),
+        (25, 100, 0.2, "too few new ones for events of 0.2 s; many will be missed"),
+        (25, 9, 0.12, "25 fps shows events of 0.120 s and longer"),
+        (240, 50, 0.0125, "ok"),
+    ],
+)
+def test_repeated_pictures_show_nothing_new(fps: float, repeats: int, shortest: float, words: str) -> None:
+    said = observed(counted(fps, repeats), Settings())
+    assert words in str(said["verdict"])
+    assert said["shortest_event_s"] == pytest.approx(shortest, abs=1e-4)
+
+
+def test_a_few_frames_with_a_face_are_not_judged_by() -> None:
+    assert observed(counted(60, 9, 19), Settings()) == observe(60, Settings())
+
+
+def test_what_frame_rates_cannot_show_at_all_is_said_of_them() -> None:
+    assert "nothing was classified" in str(observed(counted(10, 50), Settings())["verdict"])

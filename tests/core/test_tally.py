@@ -109,7 +109,7 @@ def test_two_halves_counted_apart_add_up_to_the_whole() -> None:
     first, second = Tally(), Tally()
     for i, t in enumerate(times[:15]):
         first.push(result(i, t))
-    second.follow(0, times[14])
+    second.follow(result(14, times[14]))
     for i, t in enumerate(times[15:]):
         second.push(result(i, t))
     total = total_of(first, second)
@@ -148,3 +148,40 @@ def test_a_face_that_stays_is_one_face_however_long() -> None:
     for i in range(FORGET_FRAMES + 10):
         tally.push(replace(result(i, i * 1_000_000), tracks=(track(1),)))
     assert tally.tracks == 1
+
+
+def faces(seed: int, count: int = 90) -> list[Result]:
+    """A face in camera noise; every third picture is shown twice."""
+    rng, rgb, out = np.random.default_rng(seed), PICTURE, []
+    for i in range(count):
+        if i % 3 != 2:
+            rgb = rng.integers(100, 110, (120, 120, 3), np.uint8)
+        out.append(
+            replace(result(i, i * 40_000_000), frame=Frame(i, i * 40_000_000, rgb), tracks=(track(1),))
+        )
+    return out
+
+
+def test_repeated_pictures_of_the_largest_face_are_counted() -> None:
+    tally = Tally()
+    for one in faces(1):
+        tally.push(one)
+    assert (tally.compared, tally.repeats) == (90, 30)
+
+
+def test_frames_without_a_face_are_not_compared() -> None:
+    tally = Tally()
+    for i, one in enumerate(faces(2)):
+        tally.push(one if i % 2 else replace(one, tracks=()))
+    assert (tally.compared, tally.repeats) == (45, 0)
+
+
+def test_repeats_are_counted_across_the_border_of_two_segments() -> None:
+    results, first, second = faces(3), Tally(), Tally()
+    for one in results[:44]:  # number 44 repeats 43
+        first.push(one)
+    for one in results[30:44]:
+        second.follow(one)
+    for one in results[44:]:
+        second.push(one)
+    assert (first.compared + second.compared, first.repeats + second.repeats) == (90, 30)

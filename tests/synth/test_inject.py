@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -101,7 +103,7 @@ def test_events_stand_still_where_the_camera_repeats_its_picture() -> None:
         if not again:
             picture = (FRAME + rng.normal(0, 1.5, FRAME.shape)).clip(0, 255).astype(np.uint8)
         shown.append(injector.apply(picture, *times.push(picture, pts_ns, FACE)))
-    same = [bool((a == b).all()) for a, b in zip(shown, shown[1:], strict=False)]
+    same = [bool((a == b).all()) for a, b in pairwise(shown)]
     assert same == [number % 3 == 2 for number in range(1, 12)]
     x, y = FACE[105, :2].astype(int)
     piece = (slice(y - 40, y + 40), slice(x - 40, x + 40))
