@@ -32,6 +32,7 @@ from stream_mer.app.calibrating import (
 from stream_mer.app.folds import run_folds
 from stream_mer.app.material import STRESS, Material
 from stream_mer.app.networks import Networks, pick_networks
+from stream_mer.app.remembered import Answers
 from stream_mer.app.trial import WAYS, Trial, count_trials, run_way, settings_of_way
 from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR
@@ -80,8 +81,10 @@ def calibrate(args: argparse.Namespace) -> None:
 
     def trials(way: str, reading: Reading) -> list[Trial]:
         chosen = read_as(networks[way], reading, args.usual_share)
-        return run_folds(material, args.split, args.folds, way, settings, chosen, range(args.seeds + 1))
+        seeds = range(args.seeds + 1)
+        return run_folds(material, args.split, args.folds, way, settings, chosen, seeds, answers=answers)
 
+    answers = Answers()
     reading = FIRST
     for _ in range(ROUNDS):
         reading = reading.then(fit_reading(*stated(trials(NATIVE, reading))))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from stream_mer.app.material import Material, read_split
 from stream_mer.app.networks import Networks
+from stream_mer.app.remembered import Answers
 from stream_mer.app.trial import Trial, run_way
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
@@ -64,6 +65,7 @@ def run_folds(
     networks: Networks,
     seeds: Sequence[int],
     crf: int | None = None,
+    answers: Answers | None = None,
 ) -> list[Trial]:
     """Trials of all videos of the tuning half, everybody judged by the network that left him out.
 
@@ -76,6 +78,7 @@ def run_folds(
         networks: of that way; calibration and super-resolver are taken from them.
         seeds: injections, 0 is the video as it is.
         crf: what is shown is coded as H.264 of this quality first.
+        answers: keeps what the networks say, see ``trial.run_way``.
 
     Raises:
         ConfigError: a network says that it left out others.
@@ -86,7 +89,7 @@ def run_folds(
     trials: list[Trial] = []
     for fold, members in folds.items():
         watched = material.videos({person: people[person] for person in members}, seeds, crf)
-        trials += run_way(watched, way, settings, with_classifier(networks, engines / fold))
+        trials += run_way(watched, way, settings, with_classifier(networks, engines / fold), answers)
     return trials
 
 

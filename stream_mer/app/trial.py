@@ -16,6 +16,7 @@ import numpy as np
 
 from stream_mer.app.compose import find_candidates, infer_step
 from stream_mer.app.networks import Networks
+from stream_mer.app.remembered import Answers
 from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR, Candidate, Judge
@@ -117,10 +118,20 @@ def opened(networks: Networks) -> Iterator[Engines]:
         yield up, classifier
 
 
-def run_way(watched: Iterable[Watched], way: str, settings: Settings, networks: Networks) -> list[Trial]:
-    """Trials of all videos, shown in one of ``WAYS``; the networks are those of that way."""
+def run_way(
+    watched: Iterable[Watched],
+    way: str,
+    settings: Settings,
+    networks: Networks,
+    answers: Answers | None = None,
+) -> list[Trial]:
+    """Trials of all videos, shown in one of ``WAYS``; the networks are those of that way.
+
+    ``answers`` keeps what the classifier says, for another run that reads it otherwise.
+    """
     chosen = settings_of_way(way, settings)
-    with opened(networks) as engines:
+    with opened(networks) as (up, classifier):
+        engines = up, classifier if answers is None else answers.of(classifier)
         return [run_trial(one, chosen, networks, engines) for one in watched]
 
 
