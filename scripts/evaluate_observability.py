@@ -12,7 +12,7 @@ from stream_mer.app.material import LADDER_S, Material
 from stream_mer.app.networks import pick_networks
 from stream_mer.app.trial import WAYS, run_way, settings_of_way
 from stream_mer.config import Settings
-from stream_mer.core.windowing import FRAMES_PER_EVENT
+from stream_mer.core.windowing import duration_ladder, observable_rungs
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.training.spotting_figures import draw_recall
 
@@ -33,6 +33,13 @@ def add(kinds: Kinds) -> None:
     see.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
 
 
+def looked_for(duration_s: float, fps: float, settings: Settings) -> bool:
+    """Whether any window laid at this frame rate is near enough to such an event to be counted as a hit."""
+    ladder = duration_ladder(settings.min_duration_s, settings.max_duration_s)
+    rungs = observable_rungs(ladder, 1e9 / fps, settings.max_duration_s * 1e9)
+    return any(2 * min(d, 1e9 * duration_s) >= max(d, 1e9 * duration_s) for d in rungs)
+
+
 def evaluate(args: argparse.Namespace) -> None:
     """Recall at the shipped threshold of clear events on native crops of validation people."""
     native = next(iter(WAYS))
@@ -49,7 +56,7 @@ def evaluate(args: argparse.Namespace) -> None:
                     rung = int(np.abs(np.array(LADDER_S) - length).argmin())
                     there[rung, column] += 1
                     found[rung, column] += event is not None
-    shown = np.array([[d * fps >= FRAMES_PER_EVENT - 0.5 for fps in FPS] for d in LADDER_S])
+    shown = np.array([[looked_for(d, fps, settings) for fps in FPS] for d in LADDER_S])
     shares = np.where(shown, found / np.maximum(there, 1), np.nan)
     rows, columns = [f"{d * 1000:.0f} ms" for d in LADDER_S], [f"{fps:g}" for fps in FPS]
     args.out.mkdir(parents=True, exist_ok=True)
