@@ -11,6 +11,7 @@ import pytest
 from stream_mer.app import folds
 from stream_mer.app.material import Material, read_split
 from stream_mer.app.networks import Networks, pick_networks
+from stream_mer.app.remembered import Answers
 from stream_mer.app.trial import Trial, settings_of_way
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError, EngineError
@@ -56,7 +57,9 @@ def test_each_person_meets_the_network_that_left_him_out(
         write_manifest(engines / name, load_manifest(engines / name))
     shown: list[tuple[str, list[str]]] = []
 
-    def note(watched: object, way: str, settings: Settings, networks: Networks) -> list[Trial]:
+    def note(
+        watched: object, way: str, settings: Settings, networks: Networks, answers: Answers | None
+    ) -> list[Trial]:
         engine = networks.open_classifier()
         engine.close()
         shown.append((networks.classifier.name, list(watched)))  # type: ignore[call-overload]

@@ -62,8 +62,8 @@ def test_the_run_report_is_complete_and_true(cap12: Path) -> None:
     assert {"capture", "face", "infer", "overlay", "events"} <= set(run["stages"])
     for stage in run["stages"].values():
         assert stage["p50_ms"] <= stage["p95_ms"] <= stage["p99_ms"]
-    assert run["observability"]["shortest_event_s"] == pytest.approx(0.12)
-    assert "shorter ones may be missed" in run["observability"]["verdict"]
+    assert 0.15 < run["observability"]["shortest_event_s"] < 0.17, "a quarter of its pictures are repeats"
+    assert "of 25 frames a second only repeat the face's last picture" in run["observability"]["verdict"]
 
 
 def test_events_hold_the_contract(cap12: Path) -> None:
