@@ -83,7 +83,6 @@ class Camera:
         self._last_ns: int | None = None
         self.reconnects: Counter[str] = Counter()
         self.restarts = 0
-        self.gave_up = False
         self._stopping = False
 
     @property
@@ -114,7 +113,6 @@ class Camera:
                     self.reconnects[error.reason] += 1
                     if is_final(error, was_connected=True):
                         self._tell(logging.ERROR, f"gave up: {failure}")
-                        self.gave_up = True
                         self._over()
                         return
                 if self.totals().processed > processed:

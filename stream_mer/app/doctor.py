@@ -91,7 +91,7 @@ def _judge(word: str, detectors: DetectorFactory, out: Console) -> None:
     source = open_source(word).build()
     try:
         detector = detectors.build(source.info)
-        tally, sizes, faces, largest = Tally(), [], [], None
+        tally, pictures, sizes, faces, largest = Tally(), Tally(), [], [], None
         try:
             for i, frame in enumerate(islice(source, PROBE_FRAMES)):
                 tally.push(Result(frame, ()))
@@ -100,13 +100,13 @@ def _judge(word: str, detectors: DetectorFactory, out: Console) -> None:
                     faces.append(len(found))
                     sizes += [FACE_WIDTH * pose_from_keypoints(d.keypoints).scale for d in found]
                     largest = max((d.box for d in found), key=lambda box: box.x1 - box.x0, default=None)
-                if largest is not None:
-                    tally.compare(frame.rgb, largest)
+                pictures.compare(frame.rgb, largest)
         finally:
             detector.close()
         info = source.info
     finally:
         source.close()
+    tally.compared, tally.repeats = pictures.compared, pictures.repeats
     seen = observed(tally, detectors.settings)
     table = Table(title=info.name, show_header=False)
     table.add_row("picture", f"{info.width}x{info.height}")

@@ -23,8 +23,8 @@ MIN_FACE_SCORE = 0.5
 EVENT_RATE = 20.0
 """Injected events a minute: one every three seconds, far enough apart to be told from one another."""
 FRAMES_SEEN = 3.0
-"""Events of fewer frames are not injected, nor true where a header promised too many frames a second: no
-method could see them."""
+"""Events of fewer frames are not injected, nor true where a header promised too many frames a second or the
+camera shows pictures again: no method could see them."""
 
 
 @dataclass(slots=True)
@@ -54,14 +54,14 @@ class MeshFollower:
 class InjectedSource:
     """A Source around a recording: same frames and times, with micro-expressions in the strongest face.
 
-    ``seen`` grows with the times of the frames that had a face; ``truth`` gives the events that were
-    wholly visible.
+    ``seen`` grows with every frame: its time, whether it had a face, and when its picture was taken (earlier,
+    where the camera shows one again); ``truth`` gives the events that were wholly visible.
     """
 
     source: Source
     follower: MeshFollower
     injector: Injector
-    seen: list[tuple[int, bool]] = field(default_factory=list)
+    seen: list[tuple[int, bool, int]] = field(default_factory=list)
 
     @property
     def info(self) -> SourceInfo:
@@ -79,13 +79,14 @@ class InjectedSource:
         times = PictureTimes()
         for frame in self.source:
             mesh = self.follower.mesh(frame)
-            self.seen.append((frame.pts_ns, mesh is not None))
             if mesh is None:
+                self.seen.append((frame.pts_ns, False, frame.pts_ns))
                 yield frame
                 times = PictureTimes()
                 continue
-            taken = times.push(frame.rgb, frame.pts_ns, mesh)
-            yield replace(frame, rgb=self.injector.apply(frame.rgb, *taken))
+            taken_ns, its_mesh = times.push(frame.rgb, frame.pts_ns, mesh)
+            self.seen.append((frame.pts_ns, True, taken_ns))
+            yield replace(frame, rgb=self.injector.apply(frame.rgb, taken_ns, its_mesh))
 
     def interrupt(self) -> None:
         self.source.interrupt()
@@ -95,20 +96,22 @@ class InjectedSource:
         self.follower.detector.close()
 
     def truth(self) -> tuple[TrueEvent, ...]:
-        """The injected events whose every frame, and one before and after, showed the face."""
-        times = np.array([t for t, _ in self.seen], np.int64)
-        face = np.array([f for _, f in self.seen], bool)
+        """The events that show in three pictures, the face in each of their frames and one either side."""
+        times = np.array([t for t, _, _ in self.seen], np.int64)
+        face = np.array([f for _, f, _ in self.seen], bool)
+        taken = np.array([p for _, _, p in self.seen], np.int64)
 
         def visible(span: Interval) -> bool:
             first, last = np.searchsorted(times, span)
-            seen = last < len(times) and last - first >= FRAMES_SEEN
-            return seen and bool(face[max(0, first - 1) : last + 1].all())
+            new = np.unique(taken[first:last])
+            seen = last < len(times) and np.count_nonzero(new >= span[0]) >= FRAMES_SEEN
+            return bool(seen and face[max(0, first - 1) : last + 1].all())
 
         return tuple(e for e in self.injector.events if visible((e.onset_ns, e.offset_ns)))
 
     def shown(self) -> tuple[TrueEvent, ...]:
         """The injected events of which a frame with the face shows anything, wholly visible or not."""
-        times = [t for t, face in self.seen if face]
+        times = [taken for _, face, taken in self.seen if face]
         return tuple(e for e in self.injector.events if any(e.onset_ns < t < e.offset_ns for t in times))
 
 

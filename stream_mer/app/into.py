@@ -98,8 +98,8 @@ def inject_video(options: IntoOptions) -> int:
         "source": options.video.name,
         "seed": options.seed,
         "version": options.version,
-        "pts_ns": [pts_ns for pts_ns, _ in source.seen],
-        "face": [face for _, face in source.seen],
+        "pts_ns": [pts_ns for pts_ns, _, _ in source.seen],
+        "face": [face for _, face, _ in source.seen],
         "events": [asdict(event) for event in events],
         "partly_visible": [asdict(e) for e in source.shown() if e not in events],
     }
@@ -109,7 +109,7 @@ def inject_video(options: IntoOptions) -> int:
 
 
 def _nothing_injected(options: IntoOptions, source: InjectedSource) -> SourceError:
-    if any(face for _, face in source.seen) and not source.injector.events:
+    if any(face for _, face, _ in source.seen) and not source.injector.events:
         return SourceError(
             f"{options.video}: by chance no event fell into its {len(source.seen)} frames.\n"
             f"Give another --seed than {options.seed} or a higher --rate than {options.rate:g}."

@@ -44,7 +44,8 @@ def repeating(
         verdict = (
             f"{pictures}: too few new ones for events of {settings.max_duration_s:g} s; many will be missed"
         )
-        return {**observability, "shortest_event_s": settings.max_duration_s, "verdict": verdict}
+        seen = None if share == 1 else round(shortest, 4)
+        return {**observability, "shortest_event_s": seen, "verdict": verdict}
     verdict = f"{pictures}; events of {shortest:.3f} s and longer show, shorter ones may be missed"
     return {**observability, "shortest_event_s": round(shortest, 4), "verdict": verdict}
 

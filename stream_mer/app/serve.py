@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from stream_mer.app.camera import Camera
 from stream_mer.app.cameras import FleetConfig, load_cameras
 from stream_mer.app.console import counted
 from stream_mer.app.dashboard import check_dashboard, dashboard
@@ -20,7 +18,7 @@ from stream_mer.app.networks import require_known
 from stream_mer.app.notice import give_notice
 from stream_mer.app.outputs import require_writable
 from stream_mer.app.systemd import Systemd
-from stream_mer.errors import ConfigError, SourceError
+from stream_mer.errors import ConfigError
 from stream_mer.pipeline.presses import Presses, counted_presses
 from stream_mer.pipeline.threads import DOUBLE_PRESS_S
 
@@ -40,9 +38,6 @@ class ServeOptions:
 
 def serve(options: ServeOptions) -> int:
     """Watch until every camera has ended or given up, Ctrl-C, or ``options.seconds`` have passed.
-
-    Returns:
-        The exit code: 0, or 3 if every camera was given up.
 
     Raises:
         StreamMerError: the file of cameras, a network or an output is not right. What happens to a
@@ -84,12 +79,7 @@ def serve(options: ServeOptions) -> int:
             raise KeyboardInterrupt
     finally:
         logging.getLogger().removeHandler(handler)
-    return exit_code(fleet.cameras)
-
-
-def exit_code(cameras: Sequence[Camera]) -> int:
-    """That of an unreadable source if every camera was given up: a supervisor must not take it for an end."""
-    return SourceError.exit_code if cameras and all(camera.gave_up for camera in cameras) else 0
+    return 0
 
 
 def _require_startable(path: Path, config: FleetConfig) -> None:

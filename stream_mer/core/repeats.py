@@ -16,8 +16,10 @@ from stream_mer.types import ImageU8
 
 STEPS = 12
 """So many steps back tell how much usually changes."""
-USUAL_PERCENTILE = 75
+USUAL_PERCENTILE = 80
 """... by this percentile of them: up to three frames in four may be repeats."""
+MOST_IN_A_ROW = 3
+"""So many repeats in a row, unless hardly anything changes: what lasts longer is a face come to rest."""
 SHARE = 1 / 8
 """A picture that changes by less than this share of it is the one before again."""
 LEAST, MOST = 0.03, 0.25
@@ -34,9 +36,10 @@ class Repeats:
     """Looks at one picture after another of one source; ``push`` every frame in order."""
 
     _last: ImageU8 | None = None
+    _run: int = 0
     _changes: deque[float] = field(default_factory=lambda: deque(maxlen=STEPS))
 
-    def push(self, rgb: ImageU8, low: tuple[float, float], high: tuple[float, float]) -> bool:
+    def push(self, rgb: ImageU8, low: tuple[float, float], high: tuple[float, float]) -> bool | None:
         """Whether a frame only shows the picture before it again, judged by the face.
 
         Args:
@@ -45,20 +48,24 @@ class Repeats:
                 of the picture is not looked at: a codec leaves a still background alone.
 
         Returns:
-            False for the first picture, for one of another size, and where there is no face.
+            None where nothing can be compared: the first picture, one of another size, no face in it.
         """
         before, self._last = self._last, rgb
-        if before is None or before.shape != rgb.shape:
+        if before is None or before.shape != rgb.shape or rgb.ndim != 3:
             self._changes.clear()
-            return False
+            return None
+        if not np.isfinite([*low, *high]).all():
+            return None
         x0, y0 = (max(0, int(v)) for v in low)
         x1, y1 = (max(0, int(np.ceil(v))) for v in high)
         step = max(1, max(x1 - x0, y1 - y0) // SIDE)
         inside = (slice(y0, y1, step), slice(x0, x1, step))
         one, two = before[inside], rgb[inside]
         if not one.size:
-            return False
+            return None
         change = float(np.abs((two.astype(np.float32) - one) @ _GREY).mean())
         usual = float(np.percentile(self._changes, USUAL_PERCENTILE)) if self._changes else 0.0
         self._changes.append(change)
-        return change < min(max(SHARE * usual, LEAST), MOST)
+        again = change < LEAST or (change < min(SHARE * usual, MOST) and self._run < MOST_IN_A_ROW)
+        self._run = self._run + 1 if again else 0
+        return again

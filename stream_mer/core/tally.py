@@ -73,15 +73,19 @@ class Tally:
     def follow(self, result: Result) -> None:
         """Only remember what comes before the first frame that counts."""
         self._last = (result.frame.epoch, result.frame.pts_ns)
-        if result.tracks:
-            self._repeated(result.frame.rgb, _largest(result))
+        self._repeated(result.frame.rgb, _largest(result))
 
-    def compare(self, rgb: ImageU8, box: Box) -> None:
-        """Count whether a frame's face in ``box`` is the picture before it again."""
-        self.repeats += self._repeated(rgb, box)
-        self.compared += 1
+    def compare(self, rgb: ImageU8, box: Box | None) -> None:
+        """Count whether a frame's face in ``box`` is the picture before it again; None: it has no face."""
+        again = self._repeated(rgb, box)
+        if again is not None:
+            self.compared += 1
+            self.repeats += again
 
-    def _repeated(self, rgb: ImageU8, box: Box) -> bool:
+    def _repeated(self, rgb: ImageU8, box: Box | None) -> bool | None:
+        if box is None:
+            self._pictures = Repeats()
+            return None
         return self._pictures.push(rgb, (box.x0, box.y0), (box.x1, box.y1))
 
     @property
@@ -104,10 +108,9 @@ class Tally:
             return
         self.frames += 1
         self._see(result)
-        if result.tracks:
-            self.compare(result.frame.rgb, _largest(result))
-        else:
+        if self._last is not None and self._last[0] != result.frame.epoch:
             self._pictures = Repeats()
+        self.compare(result.frame.rgb, _largest(result))
         for score in result.scores:
             half = score.duration_ns // 2
             self.classified.add((score.centre_ns - half, score.centre_ns + half))
@@ -163,6 +166,6 @@ class Tally:
         return min(1.0, self.classified.length / 1e9 / total) if total else 0.0
 
 
-def _largest(result: Result) -> Box:
+def _largest(result: Result) -> Box | None:
     """Where the largest face is: it shows best what is new."""
-    return max(result.tracks, key=lambda track: track.face_px).box
+    return max(result.tracks, key=lambda track: track.face_px).box if result.tracks else None

@@ -64,7 +64,7 @@ def draw_style(rng: np.random.Generator, version: Version = "train", strength: f
         rng: source of randomness.
         version: ``train`` varies everything about mid-sized reaches; ``test`` has narrower or wider ones, of
             muscles.
-        strength: 1 for a person; less for the difference between two events of one person; 0 for the table.
+        strength: 1 for a person; less for the difference between two events of one person; 0 for none.
     """
     slots = 256
     far = strength * (rng.uniform(*FARNESS) if version == "train" else 1.0)

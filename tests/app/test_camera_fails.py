@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from stream_mer.app.camera import Camera
-from stream_mer.app.serve import exit_code
 from stream_mer.capture.faults import SourceRefused, explain
 from stream_mer.config import Settings
 from stream_mer.errors import OutputError, SourceError, StreamMerError
@@ -63,14 +62,6 @@ def test_a_refused_password_is_counted_told_and_not_tried_again() -> None:
     assert camera.reconnects == {"unreachable": 2, "refused": 1}, "an alarm can ask for the reason"
     assert camera.given_up == 1, "the dashboard must not call it waiting"
     assert camera.notes[-1].startswith("gave up: ")
-    assert camera.gave_up
-
-
-def test_a_service_all_of_whose_cameras_were_given_up_has_failed() -> None:
-    lost, well = FailingCamera([refused()]), FailingCamera([])
-    lost.keep()
-    assert exit_code([lost]) == exit_code([lost, lost]) == 3
-    assert exit_code([lost, well]) == exit_code([]) == 0
 
 
 @pytest.mark.parametrize(

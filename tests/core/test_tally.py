@@ -166,14 +166,14 @@ def test_repeated_pictures_of_the_largest_face_are_counted() -> None:
     tally = Tally()
     for one in faces(1):
         tally.push(one)
-    assert (tally.compared, tally.repeats) == (90, 30)
+    assert (tally.compared, tally.repeats) == (89, 30)
 
 
 def test_frames_without_a_face_are_not_compared() -> None:
     tally = Tally()
     for i, one in enumerate(faces(2)):
         tally.push(one if i % 2 else replace(one, tracks=()))
-    assert (tally.compared, tally.repeats) == (45, 0)
+    assert (tally.compared, tally.repeats) == (0, 0)
 
 
 def test_repeats_are_counted_across_the_border_of_two_segments() -> None:
@@ -184,4 +184,4 @@ def test_repeats_are_counted_across_the_border_of_two_segments() -> None:
         second.follow(one)
     for one in results[44:]:
         second.push(one)
-    assert (first.compared + second.compared, first.repeats + second.repeats) == (90, 30)
+    assert (first.compared + second.compared, first.repeats + second.repeats) == (89, 30)
