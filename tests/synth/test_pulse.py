@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,11 +60,11 @@ def test_no_shape_that_tests_is_near_one_that_trains() -> None:
         for hold in (0.1, 0.2, 0.3, 0.45)
     ]
     for shape in SHAPES["test"]:
-        for hold in (0.1, 0.3, 0.45):
-            tested = Pulse(shape, 0, 140, 400, hold).heights(t)
+        for hold, apex in product((0.1, 0.3, 0.45), (100, 140, 168)):
+            tested = Pulse(shape, 0, apex, 400, hold).heights(t)
             away = np.abs(np.stack(trained) - tested)
             assert away.max(1).min() > 0.2, shape
-            assert np.sqrt((away**2).mean(1)).min() > 0.12, shape
+            assert np.sqrt((away**2).mean(1)).min() > 0.08, shape
 
 
 @pytest.mark.parametrize("times", [(5, 5, 9), (5, 4, 9), (5, 9, 9)])
