@@ -41,8 +41,6 @@ TEMPO = (0.8, 1.25)
 """... and how much slower or faster they play it."""
 HANDS_RATE = 20.0
 """Visits of a hand a minute, in every third pass."""
-REPEATED = (0.05, 0.3)
-"""Share of the frames that show the picture before again, in every fourth pass."""
 REST_RATE = 8.0
 """Quiet windows a second of an injected pass."""
 
@@ -140,15 +138,6 @@ def with_hands(film: Film, seed: int, events: Sequence[data.Span]) -> tuple[Film
     return replace(film, frames=frames), spans
 
 
-def repeating(film: Film, seed: int) -> Film:
-    """The film as a camera that now and then shows a picture again would give it."""
-    rng = np.random.default_rng([seed, 1])
-    share, frames = rng.uniform(*REPEATED), film.frames[:1]
-    for frame in film.frames[1:]:
-        frames.append(replace(frame, rgb=frames[-1].rgb) if rng.random() < share else frame)
-    return replace(film, frames=frames)
-
-
 def through_codec(film: Film, crf: int) -> Film:
     """The film after H.264."""
     coded = h264(np.stack([f.rgb for f in film.frames]), crf)
@@ -169,8 +158,6 @@ def add_pass(pack: WindowPack, film: Film, studio: Studio, person: str, turn: in
         film, events = inject(film, seed, band)
         if turn % 3 == 1:
             film, hands = with_hands(film, seed, events)
-        if turn % 4 == 2:
-            film = repeating(film, seed)
         if rng.random() < 0.6:
             film = through_codec(film, int(rng.integers(18, 31)))
     ladder = duration_ladder(0.04, 0.2)

@@ -26,9 +26,6 @@ from stream_mer.synth.muscles import MUSCLES, Muscle, Ring, contract
 from stream_mer.synth.pulse import Version
 from stream_mer.types import ArrayF64
 
-FARNESS = (0.7, 2.0)
-"""How far training people are from the table, in the ranges that ``draw_style`` names."""
-
 
 @dataclass(frozen=True, slots=True)
 class FieldStyle:
@@ -36,14 +33,6 @@ class FieldStyle:
 
     Arrays have one row for each of 256 slots; a component's slot follows from its place in the
     table, so a style gives the same field for the same unit every time.
-
-    Attributes:
-        turn: what directions are off by, rad.
-        gain: factor of the magnitudes.
-        widen: ``(256, 2)`` factors of the reach across and along the face.
-        shift: ``(256, 2)`` what anchors are off by, face widths.
-        power: how steeply the training version's movements end: 2 is a bell curve, more is flatter with
-            a steeper rim.
     """
 
     version: Version
@@ -51,35 +40,27 @@ class FieldStyle:
     gain: ArrayF64
     widen: ArrayF64
     shift: ArrayF64
-    power: ArrayF64
 
 
 def draw_style(rng: np.random.Generator, version: Version = "train", strength: float = 1.0) -> FieldStyle:
-    """A random style: directions, magnitudes, reaches, anchors and outlines vary.
-
-    Training people differ from the table by little or by much, up to 30 degrees: how real faces move is not
-    known well enough to be drawn closely.
+    """A random style: directions turn by up to 15 degrees, magnitudes, widths and anchors vary.
 
     Args:
         rng: source of randomness.
-        version: ``train`` varies everything about mid-sized reaches; ``test`` has narrower or wider ones, of
-            muscles.
+        version: ``train`` has mid-sized reaches; ``test`` narrower or wider ones, of muscles.
         strength: 1 for a person; less for the difference between two events of one person; 0 for none.
     """
     slots = 256
-    far = strength * (rng.uniform(*FARNESS) if version == "train" else 1.0)
-    turn = np.deg2rad(15.0) * far * rng.uniform(-1, 1, slots)
-    gain = np.exp(0.25 * far * rng.standard_normal(slots).clip(-2, 2))
+    turn = np.deg2rad(15.0) * strength * rng.uniform(-1, 1, slots)
+    gain = np.exp(0.25 * strength * rng.standard_normal(slots).clip(-2, 2))
     if version == "train":
-        widen = np.exp(far * rng.uniform(np.log(0.85), np.log(1.25), (slots, 2)))
+        widen = np.exp(strength * rng.uniform(np.log(0.85), np.log(1.25), slots))
     else:
         wide = rng.random(slots) < 0.5
-        low = np.exp(far * rng.uniform(np.log(0.62), np.log(0.82), slots))
-        wider = np.where(wide, np.exp(far * rng.uniform(np.log(1.28), np.log(1.5), slots)), low)
-        widen = np.stack([wider, wider], 1)
-    shift = 0.012 * far * rng.standard_normal((slots, 2)).clip(-2, 2)
-    power = 2.0 * np.exp(0.22 * far * rng.uniform(-1, 1, slots))
-    return FieldStyle(version, turn, gain, widen, shift, power)
+        low = np.exp(strength * rng.uniform(np.log(0.62), np.log(0.82), slots))
+        widen = np.where(wide, np.exp(strength * rng.uniform(np.log(1.28), np.log(1.5), slots)), low)
+    shift = 0.012 * strength * rng.standard_normal((slots, 2)).clip(-2, 2)
+    return FieldStyle(version, turn, gain, widen, shift)
 
 
 def field_on_mesh(mesh: ArrayF64, unit: str, style: FieldStyle) -> ArrayF64:
@@ -129,14 +110,11 @@ def _pull(
     slot = (list(COMPONENTS).index(key[0]) * 12 + key[1] * 3 + key[2]) % 256
     centre = points[list(anchor)].mean(0) + style.shift[slot]
     if not isinstance(component, Component):
-        moved = contract(points, component, centre, sign, style.turn[slot], style.widen[slot, 0])
+        moved = contract(points, component, centre, sign, style.turn[slot], style.widen[slot])
         return np.asarray(style.gain[slot] * moved)
     spread = np.asarray(component.spread) * style.widen[slot]
     r2 = (((points - centre) / spread) ** 2).sum(1)
-    if style.version == "train":
-        fall = np.exp(-0.5 * r2 ** (0.5 * style.power[slot]))
-    else:
-        fall = (1.0 + r2 / 4.0) ** -2.5
+    fall = np.exp(-0.5 * r2) if style.version == "train" else (1.0 + r2 / 4.0) ** -2.5
     outward = component.out * sign
     angle = np.arctan2(component.down, outward) + style.turn[slot]
     length = component.size * style.gain[slot]

@@ -110,17 +110,18 @@ def test_movement_peaks_at_one_fades_and_never_folds(units: tuple[str, ...]) -> 
 @given(st.integers(0, 10_000), st.sampled_from([u for u in COMPONENTS if not u.isalpha()]))
 def test_styles_differ_but_stay_the_same_unit(seed: int, unit: str) -> None:
     style = draw_style(np.random.default_rng(seed))
-    assert np.abs(style.turn).max() <= np.deg2rad(30.0) + 1e-12
+    assert np.abs(style.turn).max() <= np.deg2rad(15.0) + 1e-12
     plain, varied = field_on_mesh(MESH, unit, PLAIN).ravel(), field_on_mesh(MESH, unit, style).ravel()
     assert not np.allclose(plain, varied, atol=0.02)
-    likeness = plain @ varied / np.linalg.norm(plain) / np.linalg.norm(varied)
-    assert likeness > (-0.5 if unit == "14" else 0.55)  # the two pulls of 14 are against each other
+    assert plain @ varied / np.linalg.norm(plain) / np.linalg.norm(varied) > 0.75
 
 
-def test_some_training_people_are_near_the_table_and_some_far() -> None:
-    turns = [np.rad2deg(np.abs(draw_style(np.random.default_rng(s)).turn).max()) for s in range(60)]
-    assert min(turns) < 14
-    assert max(turns) > 26
+def test_test_version_uses_other_widths() -> None:
+    rng = np.random.default_rng
+    train = np.stack([draw_style(rng(s), "train").widen for s in range(20)])
+    test = np.stack([draw_style(rng(s), "test").widen for s in range(20)])
+    low, high = train.min(), train.max()
+    assert ((test < low) | (test > high)).all()
 
 
 @pytest.mark.parametrize("unit", ["3", "L1", "X12", "", "jaw2"])
@@ -148,7 +149,7 @@ def test_what_tests_moves_as_the_unit_does_and_unlike_what_trains(units: tuple[s
     test = [BASIS.movement(units, draw_style(rng(s + 50), "test")) for s in range(6)]
     among = np.mean([likeness(a, b) for i, a in enumerate(train) for b in train[:i]])
     between = [likeness(a, b) for a in train for b in test]
-    assert 0.3 < np.mean(between) < among - 0.02
+    assert 0.3 < np.mean(between) < among - 0.05
     others = [u for u in SETS if not set(u) & set(units) and not set("".join(u)) & set("LR")]
     foreign = [likeness(BASIS.movement(u, PLAIN), b) for u in others for b in test]
     assert np.mean(between) > np.mean(foreign) + 0.2
