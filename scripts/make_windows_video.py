@@ -21,7 +21,7 @@ from stream_mer.app.material import read_split
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.core.windowing import duration_ladder
 from stream_mer.synth.hands import cover, draw_hands
-from stream_mer.synth.inject import Injector, PictureTimes, draw_injections
+from stream_mer.synth.inject import Injector, draw_injections, injected
 from stream_mer.synth.pulse import Version
 from stream_mer.synth.spec import EventSpec
 from stream_mer.training import clf_data as data
@@ -114,16 +114,10 @@ def inject(film: Film, seed: int, band: tuple[float, float]) -> tuple[Film, list
     seconds = (film.frames[-1].pts_ns - film.frames[0].pts_ns) / 1e9
     drawn = draw_injections(seed, seconds, EVENT_RATE, durations_s=band, peaks=(0.004, 0.03), version=VERSION)
     injector = Injector([e for e in drawn if visible(film, e)], seed, VERSION)
-    times, frames = PictureTimes(), []
-    for frame, mesh in zip(film.frames, film.meshes, strict=True):
-        if mesh is None:
-            frames.append(frame)
-            times = PictureTimes()
-        else:
-            taken = times.push(frame.rgb, frame.pts_ns, mesh)
-            frames.append(replace(frame, rgb=injector.apply(frame.rgb, *taken)))
-    spans = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in injector.events]
-    return replace(film, frames=frames), spans
+    pairs = list(injected(zip(film.frames, film.meshes, strict=True), injector))
+    events = injector.shown([taken_ns for _, taken_ns in pairs if taken_ns is not None])
+    spans = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in events]
+    return replace(film, frames=[frame for frame, _ in pairs]), spans
 
 
 def with_hands(film: Film, seed: int, events: Sequence[data.Span]) -> tuple[Film, list[data.Span]]:

@@ -26,7 +26,7 @@ from stream_mer.errors import EngineError, StreamMerError
 from stream_mer.runtime.assets import ASSETS, AssetStore
 from stream_mer.runtime.gpu_device import find_gpu, load_cuda
 from stream_mer.runtime.machine import jetson
-from stream_mer.types import Result
+from stream_mer.types import Detection, FaceTrack, Result
 
 PACKAGES = (
     "numpy", "av", "opencv-contrib-python", "mediapipe", "openvino", "onnxruntime",
@@ -91,22 +91,21 @@ def _judge(word: str, detectors: DetectorFactory, out: Console) -> None:
     source = open_source(word).build()
     try:
         detector = detectors.build(source.info)
-        tally, pictures, sizes, faces, largest = Tally(), Tally(), [], [], None
+        tally, sizes, faces = Tally(), [], []
+        tracks: tuple[FaceTrack, ...] = ()
         try:
             for i, frame in enumerate(islice(source, PROBE_FRAMES)):
-                tally.push(Result(frame, ()))
                 if i % DETECT_EVERY == 0:
                     found = detector.detect(frame.rgb)
-                    faces.append(len(found))
-                    sizes += [FACE_WIDTH * pose_from_keypoints(d.keypoints).scale for d in found]
-                    largest = max((d.box for d in found), key=lambda box: box.x1 - box.x0, default=None)
-                pictures.compare(frame.rgb, largest)
+                    tracks = tuple(_track(number, one) for number, one in enumerate(found))
+                    faces.append(len(tracks))
+                    sizes += [track.face_px for track in tracks]
+                tally.push(Result(frame, tracks))
         finally:
             detector.close()
         info = source.info
     finally:
         source.close()
-    tally.compared, tally.repeats = pictures.compared, pictures.repeats
     seen = observed(tally, detectors.settings)
     table = Table(title=info.name, show_header=False)
     table.add_row("picture", f"{info.width}x{info.height}")
@@ -122,3 +121,8 @@ def _judge(word: str, detectors: DetectorFactory, out: Console) -> None:
     for warning in source.warnings:
         table.add_row("warning", warning)
     out.print(table)
+
+
+def _track(number: int, found: Detection) -> FaceTrack:
+    pose = pose_from_keypoints(found.keypoints)
+    return FaceTrack(number, 0, found.box, pose, FACE_WIDTH * pose.scale, found.score)

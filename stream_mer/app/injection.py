@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from stream_mer.app.through import Through
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.core.metrics import Interval
 from stream_mer.protocols import FaceDetector, Source
-from stream_mer.synth.inject import Injector, PictureTimes, draw_injections
+from stream_mer.synth.inject import Injector, draw_injections, injected
 from stream_mer.synth.landmarks import pose_keypoints
 from stream_mer.synth.mesh import MeshRun, fit_mesh
 from stream_mer.synth.pulse import Version
@@ -51,68 +54,46 @@ class MeshFollower:
 
 
 @dataclass(slots=True)
-class InjectedSource:
-    """A Source around a recording: same frames and times, with micro-expressions in the strongest face.
+class Injection:
+    """Puts events into the strongest face of a recording, and knows what of them was to be seen.
 
-    ``seen`` grows with every frame: its time, whether it had a face, and when its picture was taken (earlier,
-    where the camera shows one again); ``truth`` gives the events that were wholly visible.
+    ``seen`` grows with every frame: its time, and when its picture was taken (earlier, where the camera shows
+    one again; None without a face).
     """
 
-    source: Source
-    follower: MeshFollower
     injector: Injector
-    seen: list[tuple[int, bool, int]] = field(default_factory=list)
+    seen: list[tuple[int, int | None]] = field(default_factory=list)
 
-    @property
-    def info(self) -> SourceInfo:
-        return self.source.info
-
-    @property
-    def losses(self) -> Mapping[str, int]:
-        return self.source.losses
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        return self.source.warnings
-
-    def __iter__(self) -> Iterator[Frame]:
-        times = PictureTimes()
-        for frame in self.source:
-            mesh = self.follower.mesh(frame)
-            if mesh is None:
-                self.seen.append((frame.pts_ns, False, frame.pts_ns))
+    def frames(
+        self, detector: Callable[[SourceInfo], FaceDetector], run: MeshRun, source: Source
+    ) -> Iterator[Frame]:
+        """The source's frames with the events in them."""
+        with closing(detector(source.info)) as finder:
+            follower = MeshFollower(finder, run)
+            shown = ((frame, follower.mesh(frame)) for frame in source)
+            for frame, taken_ns in injected(shown, self.injector):
+                self.seen.append((frame.pts_ns, taken_ns))
                 yield frame
-                times = PictureTimes()
-                continue
-            taken_ns, its_mesh = times.push(frame.rgb, frame.pts_ns, mesh)
-            self.seen.append((frame.pts_ns, True, taken_ns))
-            yield replace(frame, rgb=self.injector.apply(frame.rgb, taken_ns, its_mesh))
-
-    def interrupt(self) -> None:
-        self.source.interrupt()
-
-    def close(self) -> None:
-        self.source.close()
-        self.follower.detector.close()
 
     def truth(self) -> tuple[TrueEvent, ...]:
         """The events that show in three pictures, the face in each of their frames and one either side."""
-        times = np.array([t for t, _, _ in self.seen], np.int64)
-        face = np.array([f for _, f, _ in self.seen], bool)
-        taken = np.array([p for _, _, p in self.seen], np.int64)
+        times = np.array([t for t, _ in self.seen], np.int64)
+        taken = [p for _, p in self.seen]
 
         def visible(span: Interval) -> bool:
             first, last = np.searchsorted(times, span)
-            new = np.unique(taken[first:last])
-            seen = last < len(times) and np.count_nonzero(new >= span[0]) >= FRAMES_SEEN
-            return bool(seen and face[max(0, first - 1) : last + 1].all())
+            new = {p for p in taken[first:last] if p is not None and p >= span[0]}
+            return (
+                last < len(taken)
+                and len(new) >= FRAMES_SEEN
+                and None not in taken[max(0, first - 1) : last + 1]
+            )
 
         return tuple(e for e in self.injector.events if visible((e.onset_ns, e.offset_ns)))
 
     def shown(self) -> tuple[TrueEvent, ...]:
-        """The injected events of which a frame with the face shows anything, wholly visible or not."""
-        times = [taken for _, face, taken in self.seen if face]
-        return tuple(e for e in self.injector.events if any(e.onset_ns < t < e.offset_ns for t in times))
+        """The events of which a picture with the face shows anything, wholly visible or not."""
+        return self.injector.shown([taken for _, taken in self.seen if taken is not None])
 
 
 def inject_into(
@@ -126,7 +107,7 @@ def inject_into(
     rate: float = EVENT_RATE,
     version: Version = "test",
     one_sided: float = 0.0,
-) -> InjectedSource:
+) -> tuple[Source, Injection]:
     """Open a recording with events drawn at random into it.
 
     Args:
@@ -139,6 +120,10 @@ def inject_into(
         rate: events a minute.
         version: family of warps and pulses; 'test' differs from what trains.
         one_sided: share of the events on one side only, where their units can.
+
+    Returns:
+        A source of the same frames and times with the events in them, and what is put in; its truth is known
+        once the source has been iterated.
 
     Raises:
         SourceError: the recording cannot be read.
@@ -157,4 +142,5 @@ def inject_into(
         version=version,
         one_sided=one_sided,
     )
-    return InjectedSource(source, MeshFollower(detector(info), run), Injector(events, seed, version))
+    injection = Injection(Injector(events, seed, version))
+    return Through(source, partial(injection.frames, detector, run)), injection

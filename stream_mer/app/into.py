@@ -11,11 +11,12 @@ from rich.progress import track
 
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.console import counted
-from stream_mer.app.injection import InjectedSource, inject_into
+from stream_mer.app.injection import Injection, inject_into
 from stream_mer.app.outputs import remove_truth, require_writable
 from stream_mer.app.portraits import MESH
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError, SourceError
+from stream_mer.protocols import Source
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.openvino import OpenVinoEngine
 from stream_mer.sinks.summary import write_text
@@ -70,7 +71,7 @@ def inject_video(options: IntoOptions) -> int:
     detectors = DetectorFactory(Settings(assets=options.assets), store)
     engine = OpenVinoEngine.from_file(store.path(MESH), threads=1)
     try:
-        source = inject_into(
+        source, injection = inject_into(
             options.video,
             detectors.build,
             engine.run,
@@ -89,38 +90,38 @@ def inject_video(options: IntoOptions) -> int:
             source.close()
     finally:
         engine.close()
-    events = source.truth()
+    events = injection.truth()
     if not events:
         path.unlink(missing_ok=True)
-        raise _nothing_injected(options, source)
+        raise _nothing_injected(options, injection)
     truth = {
         "clip": path.name,
         "source": options.video.name,
         "seed": options.seed,
         "version": options.version,
-        "pts_ns": [pts_ns for pts_ns, _, _ in source.seen],
-        "face": [face for _, face, _ in source.seen],
+        "pts_ns": [pts_ns for pts_ns, _ in injection.seen],
+        "face": [taken_ns is not None for _, taken_ns in injection.seen],
         "events": [asdict(event) for event in events],
-        "partly_visible": [asdict(e) for e in source.shown() if e not in events],
+        "partly_visible": [asdict(e) for e in injection.shown() if e not in events],
     }
     write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
-    print(f"{counted(len(events), 'micro-expression')} in {counted(len(source.seen), 'frame')} -> {path}")
+    print(f"{counted(len(events), 'micro-expression')} in {counted(len(injection.seen), 'frame')} -> {path}")
     return 0
 
 
-def _nothing_injected(options: IntoOptions, source: InjectedSource) -> SourceError:
-    if any(face for _, face, _ in source.seen) and not source.injector.events:
+def _nothing_injected(options: IntoOptions, injection: Injection) -> SourceError:
+    if any(taken_ns is not None for _, taken_ns in injection.seen) and not injection.injector.events:
         return SourceError(
-            f"{options.video}: by chance no event fell into its {len(source.seen)} frames.\n"
+            f"{options.video}: by chance no event fell into its {len(injection.seen)} frames.\n"
             f"Give another --seed than {options.seed} or a higher --rate than {options.rate:g}."
         )
     return SourceError(
-        f"{options.video}: no face was seen long enough for an event of three frames.\n"
+        f"{options.video}: no face was seen long enough for an event of three new pictures.\n"
         "Use a longer or faster video, one clear face of 40 px or more, a higher --rate, longer events."
     )
 
 
-def _copy(source: InjectedSource, path: Path) -> None:
+def _copy(source: Source, path: Path) -> None:
     info = source.info
     frames = round((info.duration_s or 0) * (info.fps_nominal or 25)) or None
     shown = track(source, "frames", frames, console=Console(stderr=True), transient=True)

@@ -200,10 +200,10 @@ class Material:
         if seed == 0:
             return PyAvSource(self._path(name)), tuple
         durations, detect = self._durations, self._detectors.build
-        injected = inject_into(
+        source, injection = inject_into(
             self._path(name), detect, self._mesh.run, seed, durations_s=durations, peaks=PEAKS
         )
-        return injected, injected.truth
+        return source, injection.truth
 
     def _clip(self, file: str, part: str, seed: int, spec: ClipSpec, disturbance: str = "") -> Watched:
         people = self._portraits(part)

@@ -10,7 +10,7 @@ import numpy as np
 from stream_mer.core.metrics import Interval
 from stream_mer.core.repeats import Repeats
 from stream_mer.core.windowing import GAP_FACTOR, NUDGED_NS
-from stream_mer.types import Box, ImageU8, Result
+from stream_mer.types import Result
 
 KEPT_SPANS = 256
 """Intervals a new one may still touch; those before are only a length. A stream may run for weeks."""
@@ -72,21 +72,8 @@ class Tally:
 
     def follow(self, result: Result) -> None:
         """Only remember what comes before the first frame that counts."""
+        self._again(result)
         self._last = (result.frame.epoch, result.frame.pts_ns)
-        self._repeated(result.frame.rgb, _largest(result))
-
-    def compare(self, rgb: ImageU8, box: Box | None) -> None:
-        """Count whether a frame's face in ``box`` is the picture before it again; None: it has no face."""
-        again = self._repeated(rgb, box)
-        if again is not None:
-            self.compared += 1
-            self.repeats += again
-
-    def _repeated(self, rgb: ImageU8, box: Box | None) -> bool | None:
-        if box is None:
-            self._pictures = Repeats()
-            return None
-        return self._pictures.push(rgb, (box.x0, box.y0), (box.x1, box.y1))
 
     @property
     def distances(self) -> dict[int, tuple[int, int]]:
@@ -108,9 +95,10 @@ class Tally:
             return
         self.frames += 1
         self._see(result)
-        if self._last is not None and self._last[0] != result.frame.epoch:
-            self._pictures = Repeats()
-        self.compare(result.frame.rgb, _largest(result))
+        again = self._again(result)
+        if again is not None:
+            self.compared += 1
+            self.repeats += again
         for score in result.scores:
             half = score.duration_ns // 2
             self.classified.add((score.centre_ns - half, score.centre_ns + half))
@@ -127,6 +115,15 @@ class Tally:
                     count, total = self._distances.get(distance // 1_000_000, (0, 0))
                     self._distances[distance // 1_000_000] = (count + 1, total + distance)
         self._last = now
+
+    def _again(self, result: Result) -> bool | None:
+        """Whether the largest face is the picture before it again; None where that cannot be told."""
+        if not result.tracks or self._last is None or self._last[0] != result.frame.epoch:
+            self._pictures = Repeats()
+        if not result.tracks:
+            return None
+        box = max(result.tracks, key=lambda track: track.face_px).box
+        return self._pictures.push(result.frame.rgb, (box.x0, box.y0), (box.x1, box.y1))
 
     def _see(self, result: Result) -> None:
         """Count faces by their numbers, and forget numbers in the order in which they were shown last."""
@@ -164,8 +161,3 @@ class Tally:
         """Classified seconds over streamed seconds, 0..1."""
         total = self.duration_s
         return min(1.0, self.classified.length / 1e9 / total) if total else 0.0
-
-
-def _largest(result: Result) -> Box | None:
-    """Where the largest face is: it shows best what is new."""
-    return max(result.tracks, key=lambda track: track.face_px).box if result.tracks else None

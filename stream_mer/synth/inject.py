@@ -6,8 +6,8 @@ just like those with one, so that no network can find events by their sharpness.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from stream_mer.synth.plan import stream
 from stream_mer.synth.pulse import Pulse, Version, draw_pulse
 from stream_mer.synth.schedule import scattered_events
 from stream_mer.synth.spec import EventSpec, TrueEvent
-from stream_mer.types import ArrayF32, ArrayF64, ImageU8
+from stream_mer.types import ArrayF32, ArrayF64, Frame, ImageU8
 
 REST_SHIFT = (0.29, 0.23)
 """Sub-pixel shift of the face in every frame, px: equal sharpness with and without an event."""
@@ -91,6 +91,10 @@ class Injector:
         out[grid.inside] = resample_sharp(rgb, x - np.float32(0.5), y - np.float32(0.5))
         return out
 
+    def shown(self, taken_ns: Sequence[int]) -> tuple[TrueEvent, ...]:
+        """The events of which pictures taken at these times show anything."""
+        return tuple(e for e in self.events if any(e.onset_ns < t < e.offset_ns for t in taken_ns))
+
     def _rest(self, basis: WarpBasis) -> ArrayF32:
         """The constant shift over the face, fading to nothing at the rim of the grid."""
         rows = np.sin(np.pi * (np.arange(basis.rows) + 0.5) / basis.rows)[:, None]
@@ -100,23 +104,30 @@ class Injector:
         return rest
 
 
-@dataclass(slots=True)
-class PictureTimes:
-    """When the picture in a frame was taken: a camera that repeats pictures repeats an event's state, too.
+def injected(
+    shown: Iterable[tuple[Frame, ArrayF64 | None]], injector: Injector
+) -> Iterator[tuple[Frame, int | None]]:
+    """Frames of one video in order, each with whatever event is under way when its picture was taken.
 
-    ``push`` every frame with a face in order.
+    A camera that shows a picture again shows the event's state again, too.
+
+    Args:
+        shown: every frame and its face mesh; None without a face, such frames come as they are.
+        injector: what is put in.
+
+    Yields:
+        The frame, and when its picture was taken, ns; None without a face.
     """
-
-    _repeats: Repeats = field(default_factory=Repeats)
-    _taken: tuple[int, ArrayF64] | None = None
-
-    def push(self, rgb: ImageU8, pts_ns: int, mesh: ArrayF64) -> tuple[int, ArrayF64]:
-        """Time of the frame and its mesh, or those of the frame whose picture it shows again."""
+    repeats, taken = Repeats(), None
+    for frame, mesh in shown:
+        if mesh is None:
+            repeats, taken = Repeats(), None
+            yield frame, None
+            continue
         low, high = mesh[:, :2].min(0), mesh[:, :2].max(0)
-        repeated = self._repeats.push(rgb, (low[0], low[1]), (high[0], high[1]))
-        if self._taken is None or not repeated:
-            self._taken = pts_ns, mesh
-        return self._taken
+        if not repeats.push(frame.rgb, (low[0], low[1]), (high[0], high[1])) or taken is None:
+            taken = frame.pts_ns, mesh
+        yield replace(frame, rgb=injector.apply(frame.rgb, *taken)), taken[0]
 
 
 def draw_injections(

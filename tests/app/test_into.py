@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_mer.app.injection import InjectedSource, inject_into
+from stream_mer.app.injection import Injection, inject_into
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main
 from stream_mer.core.degradation import paper_frame
@@ -154,14 +154,14 @@ def test_longer_one_sided_events_and_lost_and_repeated_frames_can_be_asked_for(t
 def test_events_of_too_few_frames_are_no_truth(tmp_path: Path) -> None:
     """The header promises 30 frames a second, ten come: what shows in two frames cannot be asked for."""
     injector = Injector([EventSpec(0.5, 0.15, "others", ("4",)), EventSpec(1.0, 0.4, "others", ("4",))], 0)
-    source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
-    source.seen = [(k * 100_000_000, True, k * 100_000_000) for k in range(20)]
-    assert [e.onset_ns for e in source.truth()] == [1_000_000_000]
+    injection = Injection(injector)
+    injection.seen = [(k * 100_000_000, k * 100_000_000) for k in range(20)]
+    assert [e.onset_ns for e in injection.truth()] == [1_000_000_000]
 
 
 def test_two_recordings_share_no_events_and_each_has_its_own_again(videos: Path) -> None:
     def drawn(name: str) -> list[tuple[str, float]]:
-        source = inject_into(
+        source, injection = inject_into(
             videos / name,
             lambda _: None,  # type: ignore[arg-type,return-value]
             lambda _: (),
@@ -170,8 +170,8 @@ def test_two_recordings_share_no_events_and_each_has_its_own_again(videos: Path)
             peaks=(0.005, 0.03),
             rate=60,
         )
-        source.source.close()
-        return [(event.label, event.peak) for event in source.injector.events]
+        source.close()
+        return [(event.label, event.peak) for event in injection.injector.events]
 
     one, two = (drawn(f"grid_{name}.mpg") for name in ("bbaf2n", "brbk7n"))
     assert one
@@ -226,10 +226,10 @@ def test_a_second_name_of_the_recording_is_not_overwritten(
 def test_what_no_frame_shows_is_not_partly_visible() -> None:
     """A recording that does not say how long it is may end before the last event drawn."""
     injector = Injector([EventSpec(at, 0.15, "others", ("4",)) for at in (0.1, 0.46, 0.9, 5.0)], 0)
-    source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
-    source.seen = [(k * 40_000_000, k != 13, k * 40_000_000) for k in range(25)]
-    assert [e.onset_ns for e in source.truth()] == [100_000_000]
-    assert [e.onset_ns for e in source.shown()] == [100_000_000, 460_000_000, 900_000_000]
+    injection = Injection(injector)
+    injection.seen = [(k * 40_000_000, k * 40_000_000 if k != 13 else None) for k in range(25)]
+    assert [e.onset_ns for e in injection.truth()] == [100_000_000]
+    assert [e.onset_ns for e in injection.shown()] == [100_000_000, 460_000_000, 900_000_000]
 
 
 def test_truth_says_in_how_many_frames_an_event_shows(
@@ -265,10 +265,10 @@ def test_truth_says_in_how_many_frames_an_event_shows(
 
 def test_an_event_in_pictures_that_were_only_shown_again_is_not_true() -> None:
     injector = Injector([EventSpec(at, 0.13, "others", ("4",)) for at in (0.39, 0.99)], 0)
-    source = InjectedSource(None, None, injector)  # type: ignore[arg-type]
+    injection = Injection(injector)
     again = {25: 24, 26: 24}
-    source.seen = [(k * 40_000_000, True, again.get(k, k) * 40_000_000) for k in range(40)]
-    assert [e.onset_ns for e in source.truth()] == [390_000_000]
-    assert [e.onset_ns for e in source.shown()] == [390_000_000, 990_000_000]  # its last frame is new
-    source.seen[27] = (27 * 40_000_000, True, 24 * 40_000_000)
-    assert [e.onset_ns for e in source.shown()] == [390_000_000]
+    injection.seen = [(k * 40_000_000, again.get(k, k) * 40_000_000) for k in range(40)]
+    assert [e.onset_ns for e in injection.truth()] == [390_000_000]
+    assert [e.onset_ns for e in injection.shown()] == [390_000_000, 990_000_000]  # its last frame is new
+    injection.seen[27] = (27 * 40_000_000, 24 * 40_000_000)
+    assert [e.onset_ns for e in injection.shown()] == [390_000_000]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from stream_mer.synth.demo import demo_portrait
-from stream_mer.synth.inject import Injector, PictureTimes, draw_injections
+from stream_mer.synth.inject import Injector, draw_injections, injected
 from stream_mer.synth.spec import EventSpec
+from stream_mer.types import Frame
 
 PORTRAIT, MESH = demo_portrait()
 _NOISE = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 1, (512, 512, 1)), (0, 0), 2.0)[:, :, None]
@@ -96,16 +97,32 @@ def test_events_can_be_one_sided_and_stay_the_same_otherwise() -> None:
 
 
 def test_events_stand_still_where_the_camera_repeats_its_picture() -> None:
-    injector, times, shown, rng = Injector([EVENT], seed=3), PictureTimes(), [], np.random.default_rng(2)
-    picture = FRAME
+    injector, rng, picture, frames = Injector([EVENT], seed=3), np.random.default_rng(2), FRAME, []
     for number in range(12):  # 40 fps around the event; every third picture is shown twice
-        pts_ns, again = 975_000_000 + number * 25_000_000, number % 3 == 2
-        if not again:
+        if number % 3 != 2:
             picture = (FRAME + rng.normal(0, 1.5, FRAME.shape)).clip(0, 255).astype(np.uint8)
-        shown.append(injector.apply(picture, *times.push(picture, pts_ns, FACE)))
-    same = [bool((a == b).all()) for a, b in pairwise(shown)]
-    assert same == [number % 3 == 2 for number in range(1, 12)]
+        frames.append(Frame(number, 975_000_000 + number * 25_000_000, picture))
+    pairs = list(injected(((frame, FACE) for frame in frames), injector))
+    again = [number % 3 == 2 for number in range(1, 12)]
+    assert [bool((a.rgb == b.rgb).all()) for (a, _), (b, _) in pairwise(pairs)] == again
+    assert [a == b for (_, a), (_, b) in pairwise(pairs)] == again
+    assert [frame.pts_ns for frame, _ in pairs] == [frame.pts_ns for frame in frames]
     x, y = FACE[105, :2].astype(int)
     piece = (slice(y - 40, y + 40), slice(x - 40, x + 40))
-    moved = [np.abs(p[piece].astype(float) - shown[0][piece]).mean() for p in shown]
+    moved = [np.abs(frame.rgb[piece].astype(float) - pairs[0][0].rgb[piece]).mean() for frame, _ in pairs]
     assert max(moved[4:7]) > 2 * moved[1]
+
+
+def test_frames_without_a_face_come_as_they_are_and_nothing_is_held_across_them() -> None:
+    injector = Injector([EVENT], seed=3)
+    frames = [Frame(n, 1_000_000_000 + n * 30_000_000, FRAME) for n in range(4)]
+    meshes = [FACE, None, FACE, FACE]
+    pairs = list(injected(zip(frames, meshes, strict=True), injector))
+    assert pairs[1] == (frames[1], None)
+    assert [taken for _, taken in pairs] == [frames[0].pts_ns, None, frames[2].pts_ns, frames[2].pts_ns]
+
+
+def test_events_between_the_pictures_are_not_shown() -> None:
+    injector = Injector([EVENT], seed=3)
+    assert injector.shown([900_000_000, 1_000_000_000, 1_300_000_000]) == ()
+    assert injector.shown([900_000_000, 1_100_000_000]) == injector.events
