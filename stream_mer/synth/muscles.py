@@ -1,8 +1,8 @@
-"""Action units as muscles that shorten: what moves the skin in the generator's test version.
+"""Action units as muscles that shorten: the other of two descriptions by which training people move.
 
-The training version pulls skin along the directions that FACS describes (``action_units.py``). Here it is
-drawn towards where each muscle is fixed to the bone, or towards the middle of a ring of muscle: other
-directions, shapes and reaches for the same unit, so that a test does not ask for what was trained.
+The table (``action_units.py``) pulls skin along the directions that FACS describes. Here it is drawn towards
+where each muscle is fixed to the bone, or towards the middle of a ring of muscle: other directions, shapes
+and reaches for the same unit, so that a network does not learn one description by heart.
 
 Source: linear and sphincter muscles of Waters, "A muscle model for animating three-dimensional facial
 expression", SIGGRAPH 1987; origins and insertions as in anatomy; which muscle makes which unit: Facial Action

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,10 @@ from hypothesis import strategies as st
 from stream_mer.synth.action_units import CLASS_ACTION_UNITS, COMPONENTS, UNILATERAL, split_side
 from stream_mer.synth.basis import WarpBasis
 from stream_mer.synth.demo import demo_portrait
-from stream_mer.synth.fields import draw_style, field_on_mesh
-from stream_mer.synth.landmarks import BROW, EYE_CORNERS, face_axes
+from stream_mer.synth.fields import TURN_DEG, draw_style, field_on_mesh
+from stream_mer.synth.landmarks import BROW, EYE_CORNERS, EYE_POINTS, face_axes
+from stream_mer.synth.muscles import MUSCLES
+from stream_mer.synth.plate import HANDLES, bend
 from stream_mer.synth.schedule import LID_PEAK
 from stream_mer.types import LABELS, ArrayF32, ArrayF64
 
@@ -110,18 +114,12 @@ def test_movement_peaks_at_one_fades_and_never_folds(units: tuple[str, ...]) -> 
 @given(st.integers(0, 10_000), st.sampled_from([u for u in COMPONENTS if not u.isalpha()]))
 def test_styles_differ_but_stay_the_same_unit(seed: int, unit: str) -> None:
     style = draw_style(np.random.default_rng(seed))
-    assert np.abs(style.turn).max() <= np.deg2rad(15.0) + 1e-12
-    plain, varied = field_on_mesh(MESH, unit, PLAIN).ravel(), field_on_mesh(MESH, unit, style).ravel()
+    assert np.abs(style.turn).max() <= np.deg2rad(TURN_DEG) + 1e-12
+    same = dataclasses.replace(PLAIN, muscular=style.muscular)
+    plain, varied = field_on_mesh(MESH, unit, same).ravel(), field_on_mesh(MESH, unit, style).ravel()
     assert not np.allclose(plain, varied, atol=0.02)
-    assert plain @ varied / np.linalg.norm(plain) / np.linalg.norm(varied) > 0.75
-
-
-def test_test_version_uses_other_widths() -> None:
-    rng = np.random.default_rng
-    train = np.stack([draw_style(rng(s), "train").widen for s in range(20)])
-    test = np.stack([draw_style(rng(s), "test").widen for s in range(20)])
-    low, high = train.min(), train.max()
-    assert ((test < low) | (test > high)).all()
+    alike = plain @ varied / np.linalg.norm(plain) / np.linalg.norm(varied)
+    assert alike > (0.1 if unit == "14" else 0.6)  # in 14 two parts pull against each other
 
 
 @pytest.mark.parametrize("unit", ["3", "L1", "X12", "", "jaw2"])
@@ -142,14 +140,59 @@ def likeness(one: ArrayF32, two: ArrayF32) -> float:
 
 
 @pytest.mark.parametrize("units", SETS, ids="+".join)
-def test_what_tests_moves_as_the_unit_does_and_unlike_what_trains(units: tuple[str, ...]) -> None:
-    """The same unit, recognisably, but further from every training person than these are from each other."""
+def test_what_tests_moves_as_the_unit_does(units: tuple[str, ...]) -> None:
     rng = np.random.default_rng
     train = [BASIS.movement(units, draw_style(rng(s), "train")) for s in range(6)]
     test = [BASIS.movement(units, draw_style(rng(s + 50), "test")) for s in range(6)]
-    among = np.mean([likeness(a, b) for i, a in enumerate(train) for b in train[:i]])
-    between = [likeness(a, b) for a in train for b in test]
-    assert 0.3 < np.mean(between) < among - 0.05
     others = [u for u in SETS if not set(u) & set(units) and not set("".join(u)) & set("LR")]
     foreign = [likeness(BASIS.movement(u, PLAIN), b) for u in others for b in test]
-    assert np.mean(between) > np.mean(foreign) + 0.2
+    assert np.mean([likeness(a, b) for a in train for b in test]) > np.mean(foreign) + 0.2
+
+
+def test_nobody_who_tests_is_as_near_to_the_training_people_as_they_are() -> None:
+    """To his nearest of them, in the mean over all units; none is one of them in other clothes."""
+    rng = np.random.default_rng
+    gaps = []
+    for units in SETS:
+        train = [BASIS.movement(units, draw_style(rng(s), "train")) for s in range(12)]
+        test = [BASIS.movement(units, draw_style(rng(s + 50), "test")) for s in range(6)]
+        nearest = [max(likeness(a, b) for a in train) for b in test]
+        assert max(nearest) < 0.98, units
+        gaps.append(
+            np.mean([max(likeness(a, b) for b in train if b is not a) for a in train]) - np.mean(nearest)
+        )
+    assert np.mean(gaps) > 0.04
+
+
+def test_training_people_move_by_the_table_by_muscles_and_by_mixtures() -> None:
+    shares = np.array([draw_style(np.random.default_rng(s)).muscular for s in range(300)])
+    for count in ((shares == 0).sum(), (shares == 1).sum(), ((shares > 0) & (shares < 1)).sum()):
+        assert 70 < count < 130
+    half = dataclasses.replace(PLAIN, muscular=0.5)
+    pure = [field_on_mesh(MESH, "4", dataclasses.replace(PLAIN, muscular=m)) for m in (0.0, 1.0)]
+    np.testing.assert_allclose(field_on_mesh(MESH, "4", half), (pure[0] + pure[1]) / 2, atol=1e-12)
+
+
+@pytest.mark.parametrize("unit", MUSCLES)
+def test_every_description_knows_every_unit(unit: str) -> None:
+    assert unit in COMPONENTS
+    assert unit in HANDLES
+
+
+def test_plate_goes_where_it_is_pulled_and_nowhere_else() -> None:
+    points = face_axes(MESH).coordinates(MESH)
+    moved, to = np.array([61, 291]), np.array([[-0.7, -0.7], [0.7, -0.7]])
+    bent = bend(points, moved, to, 0.13, lids=False)
+    np.testing.assert_allclose(bent[moved], to, atol=0.05)
+    np.testing.assert_allclose(bent[EYE_POINTS], 0.0, atol=0.02)
+    far = np.linalg.norm(points[:, None] - points[moved], axis=2).min(1) > 0.25
+    assert length(bent[far]).max() < 0.05
+    np.testing.assert_allclose(bend(points, moved, 2 * to, 0.13, lids=False), 2 * bent, atol=1e-9)
+
+
+def test_one_side_of_the_plate() -> None:
+    style = draw_style(np.random.default_rng(0), "test", strength=0.0)
+    side_of = face_axes(MESH).coordinates(MESH)[:, 0]
+    moved = length(field_on_mesh(MESH, "L12", style))
+    assert moved[side_of > 0.05].max() > 0.9
+    assert moved[side_of < -0.05].max() < 0.1
