@@ -13,7 +13,7 @@ from stream_mer.app.console import console
 from stream_mer.app.crops import Crops
 from stream_mer.app.gpu import interruptible, judge_for
 from stream_mer.app.portraits import crops_with
-from stream_mer.errors import EngineError
+from stream_mer.errors import ConfigError, EngineError
 from stream_mer.runtime.gpu_device import find_gpu, load_cuda
 from stream_mer.runtime.manifest import list_manifests
 from stream_mer.runtime.open import GPU_BACKENDS
@@ -32,6 +32,9 @@ from stream_mer.runtime.schema import Manifest
 from stream_mer.runtime.shipped import engines_root, find_manifest
 from stream_mer.runtime.trt_library import INSTALL, installed, load_library
 
+LARGEST = PROFILES[-1][2]
+"""Pictures in the largest batch that plans are built for."""
+
 
 def wishes(
     engine: str | None,
@@ -49,12 +52,18 @@ def wishes(
         precisions: what in; each engine's default if None. Those an engine cannot have raise only if
             the engine was named.
         target: compute capability of another GPU.
-        max_batch: largest batch; 64 if None.
+        max_batch: largest batch, 1 to 64; 64 if None.
         root: folder of engines; those that came with the package if None.
 
     Raises:
+        ConfigError: ``max_batch`` is beyond what plans are built for.
         EngineError: no such engine, or it is not trained, or has no int8 copy.
     """
+    if max_batch is not None and max_batch > LARGEST:
+        raise ConfigError(
+            f"--max-batch {max_batch}: plans are built for batches of up to {LARGEST}.\n"
+            "Leave it out: more pictures than a plan takes are run in several batches."
+        )
     backend = backend or next((one for one in GPU_BACKENDS if installed(one)), GPU_BACKENDS[0])
     manifests = list_manifests(engines_root(root))
     wanted: Sequence[Manifest] = manifests if engine is None else (find_manifest(engine, manifests),)
@@ -185,7 +194,7 @@ def command(wish: PlanWish) -> str:
     """The command that builds a plan."""
     request: PlanRequest = wish.request
     target = "" if request.target == "current" else f" --target {request.target}"
-    batch = "" if request.largest == PROFILES[-1][2] else f" --max-batch {request.largest}"
+    batch = "" if request.largest == LARGEST else f" --max-batch {request.largest}"
     return (
         f"stream-mer engines build --engine {wish.manifest.name} --backend {wish.backend} "
         f"--precision {request.precision}{target}{batch}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from stream_mer.errors import OutputError
 from stream_mer.sinks.draw import draw
 from stream_mer.sinks.history import DrawSettings, History, Status
-from stream_mer.sinks.video import VideoWriter
+from stream_mer.sinks.video import NO_OVERLAY, VideoWriter
 from stream_mer.types import ImageU8, Result, RunSummary
 
 
@@ -94,7 +94,7 @@ class OverlaySink:
         picture = self._painter.paint(result)
         if self._writer is None:
             height, width = picture.shape[:2]
-            self._writer = VideoWriter(self.path, width, height, fps_hint=self._fps_hint)
+            self._writer = VideoWriter(self.path, width, height, fps_hint=self._fps_hint, without=NO_OVERLAY)
         # Display time goes on over a reconnect, where the source's own clock may start again.
         self._writer.write(picture, self._painter.now_ns)
 

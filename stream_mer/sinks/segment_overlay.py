@@ -13,7 +13,7 @@ from stream_mer.core.stitch import BORDER_NS, Names, Renaming
 from stream_mer.sinks.harvest import note
 from stream_mer.sinks.history import DrawSettings
 from stream_mer.sinks.overlay import Painter
-from stream_mer.sinks.video import VideoWriter
+from stream_mer.sinks.video import NO_OVERLAY, VideoWriter
 from stream_mer.types import ImageU8, Result, RunSummary
 
 
@@ -87,7 +87,7 @@ class SegmentOverlay:
 
     def _start(self, picture: ImageU8) -> VideoWriter:
         height, width = picture.shape[:2]
-        return VideoWriter(self._half, width, height, fps_hint=self._fps_hint)
+        return VideoWriter(self._half, width, height, fps_hint=self._fps_hint, without=NO_OVERLAY)
 
     def _renamed(self, result: Result) -> Result:
         """The result with the file's names; of faces that were never in the owned time nothing is shown."""

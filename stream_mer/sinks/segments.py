@@ -13,7 +13,7 @@ from pathlib import Path
 from stream_mer.errors import OutputError
 from stream_mer.sinks.history import SECOND, DrawSettings, Status
 from stream_mer.sinks.overlay import Painter
-from stream_mer.sinks.video import VideoWriter
+from stream_mer.sinks.video import NO_OVERLAY, VideoWriter
 from stream_mer.types import Result, RunSummary
 
 SEGMENT_S = 600.0
@@ -73,7 +73,7 @@ class SegmentSink:
         if self._writer is not None and (long or size != self._size):
             self._end()
         if self._writer is None:
-            self._writer = VideoWriter(self._path(), *size, fps_hint=self._fps_hint)
+            self._writer = VideoWriter(self._path(), *size, fps_hint=self._fps_hint, without=NO_OVERLAY)
             self._size, self._started_ns = size, self._painter.now_ns
         self._writer.write(picture, self._painter.now_ns)
 

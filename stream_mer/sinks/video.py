@@ -22,6 +22,8 @@ from stream_mer.types import ImageU8
 TIME_BASE = Fraction(1, 90_000)
 """Clock of the written file. 25, 30, 29.97, 50, 60 and 1000 fps are whole ticks of it; anything else is
 right to 5.6 us and never drifts. Source: the RTP and MPEG clock, RFC 6184."""
+NO_OVERLAY = "--no-overlay"
+"""By which runs write no overlay."""
 
 ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libx264", {"preset": "veryfast", "tune": "zerolatency"}),
@@ -47,6 +49,7 @@ class VideoWriter:
         time_base: tick of the written file, seconds.
         threads: encoder threads; 1 is fastest where the pipeline already uses every core.
         crf: constant quality of x264, 0 (lossless) to 51; other encoders have their own.
+        without: the flag by which the program writes no such video, to be named when it cannot.
 
     Raises:
         OutputError: the file cannot be created, or this FFmpeg has no encoder for it.
@@ -62,8 +65,10 @@ class VideoWriter:
         time_base: Fraction = TIME_BASE,
         threads: int = 1,
         crf: int = 20,
+        without: str = "",
     ) -> None:
         self.path = Path(path)
+        self._way_out = f", or run with {without}" if without else ""
         self.frames = 0
         self._width, self._height = width, height
         self._time_base = time_base
@@ -174,7 +179,7 @@ class VideoWriter:
         reason = getattr(error, "strerror", None) or str(error)
         return OutputError(
             f"cannot {verb} the video {self.path}: {reason}\n"
-            "free some space or choose another folder with --out, or run with --no-overlay"
+            f"free some space or choose another folder with --out{self._way_out}"
         )
 
 

@@ -19,7 +19,7 @@ from stream_mer.app import doctor, engine_room, plan_room
 from stream_mer.app import gpu as gpu_runs
 from stream_mer.cli import main
 from stream_mer.config import Settings
-from stream_mer.errors import DeviceError, EngineError
+from stream_mer.errors import ConfigError, DeviceError, EngineError
 from stream_mer.runtime import plan_build, plan_choice, plans
 from stream_mer.runtime.open import Way
 from stream_mer.runtime.plan_build import BuiltPlan
@@ -282,3 +282,8 @@ class TestListAndBench:
         assert asked == [*[cache.folder] * 2, "onnxruntime f32", *[cache.folder] * 2, "tensorrt fp16"]
         assert main([*flags, "--backend", "tensorrt", "--precision", "bf16"]) == 4
         assert main(["engines", "build", "--backend", "openvino"]) == 2
+
+
+def test_a_batch_larger_than_plans_are_built_for_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--max-batch 65: plans are built for batches of up to 64"):
+        plan_room.wishes(None, "tensorrt-rtx", None, max_batch=65)
