@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from stream_mer.app.calibrating import (
@@ -81,8 +82,8 @@ def calibrate(args: argparse.Namespace) -> None:
 
     def trials(way: str, reading: Reading) -> list[Trial]:
         chosen = read_as(networks[way], reading, args.usual_share)
-        seeds = range(args.seeds + 1)
-        return run_folds(material, args.split, args.folds, way, settings, chosen, seeds, answers=answers)
+        watch = partial(material.videos, seeds=range(args.seeds + 1))
+        return run_folds(watch, args.split, args.folds, way, settings, chosen, answers)
 
     answers = Answers()
     reading = FIRST

@@ -15,6 +15,10 @@ LR, bicubic, engines, HR), which shows people and is not to be committed.
 ``spotting`` judges real videos (as they are, and with micro-expressions injected) and synthetic clips:
 recall, false events a minute, F1 at IoU 0.5, for native, LR + bicubic and LR + SR faces and a baseline.
 
+    python scripts/evaluate.py smiles --data DATA --cache KEPT --folds RUNS --out REPORT
+
+``smiles`` puts real people's smiles, much smaller and shorter, into the videos of the tuning half.
+
     python scripts/evaluate.py codec --data DATA --cache KEPT --folds RUNS --out REPORT
 
 ``codec`` draws recall by an event's displacement and the H.264 quality that it went through.
@@ -51,7 +55,8 @@ from typing import Any
 from stream_mer.errors import ConfigError, StreamMerError
 
 KINDS = (
-    "sr", "sr-auto", "spotting", "codec", "recognition", "observability", "doctor", "events", "features",
+    "sr", "sr-auto", "spotting", "smiles", "codec", "recognition", "observability", "doctor", "events",
+    "features",
 )  # fmt: skip
 """Each is a file beside this one, ``evaluate_<kind>.py``; only the one asked for is imported."""
 

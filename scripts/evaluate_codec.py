@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
@@ -64,7 +65,8 @@ def evaluate(args: argparse.Namespace) -> None:
     columns = ["none" if q is None else f"{q}" for q in QUALITIES]
     for column, (name, crf) in enumerate(zip(columns, QUALITIES, strict=True)):
         seeds = range(1, args.seeds + 1)
-        trials = run_folds(material, args.split, args.folds, native, settings, networks, seeds, crf)
+        watch = partial(material.videos, seeds=seeds, crf=crf)
+        trials = run_folds(watch, args.split, args.folds, native, settings, networks)
         for row, hit in hits(trials, threshold):
             there[[row, -1], column] += 1
             found[[row, -1], column] += hit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -89,7 +90,8 @@ def real(
 
     def judged(way: str, chosen: Sequence[int]) -> list[Trial]:
         if args.part == "tune":
-            return run_folds(material, args.split, args.folds, way, settings, networks[way], chosen)
+            watch = partial(material.videos, seeds=chosen)
+            return run_folds(watch, args.split, args.folds, way, settings, networks[way])
         return run_way(material.videos(people, chosen), way, settings, networks[way])
 
     if args.part == "final":

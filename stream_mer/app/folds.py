@@ -7,18 +7,23 @@ them (``train_classifier.py --fold``), one network a fold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
-from stream_mer.app.material import Material, read_split
+from stream_mer.app.material import read_split
 from stream_mer.app.networks import Networks
 from stream_mer.app.remembered import Answers
 from stream_mer.app.trial import Trial, run_way
+from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError
 from stream_mer.runtime.manifest import load_manifest
 from stream_mer.runtime.open import open_engine
+
+Watch: TypeAlias = Callable[[dict[str, tuple[str, ...]]], Iterable[Watched]]
+"""Person -> names of videos, to what is seen of them."""
 
 
 def read_folds(file: Path) -> dict[str, tuple[str, ...]]:
@@ -57,27 +62,23 @@ def with_classifier(networks: Networks, folder: Path) -> Networks:
 
 
 def run_folds(
-    material: Material,
+    watch: Watch,
     split: Path,
     engines: Path,
     way: str,
     settings: Settings,
     networks: Networks,
-    seeds: Sequence[int],
-    crf: int | None = None,
     answers: Answers | None = None,
 ) -> list[Trial]:
     """Trials of all videos of the tuning half, everybody judged by the network that left him out.
 
     Args:
-        material: where the videos are.
+        watch: gives what is seen of the videos of some people, e.g. ``Material.videos`` of some seeds.
         split: file with 'tune' and 'folds'.
         engines: folder with one engine a fold, named like it.
         way: one of ``trial.WAYS``.
         settings: of the run.
         networks: of that way; calibration and super-resolver are taken from them.
-        seeds: injections, 0 is the video as it is.
-        crf: what is shown is coded as H.264 of this quality first.
         answers: keeps what the networks say, see ``trial.run_way``.
 
     Raises:
@@ -88,7 +89,7 @@ def run_folds(
         _check_left_out(engines / fold, fold)
     trials: list[Trial] = []
     for fold, members in folds.items():
-        watched = material.videos({person: people[person] for person in members}, seeds, crf)
+        watched = watch({person: people[person] for person in members})
         trials += run_way(watched, way, settings, with_classifier(networks, engines / fold), answers)
     return trials
 

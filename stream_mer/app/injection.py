@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -107,6 +107,7 @@ def inject_into(
     rate: float = EVENT_RATE,
     version: Version = "test",
     one_sided: float = 0.0,
+    smile: ArrayF64 | None = None,
 ) -> tuple[Source, Injection]:
     """Open a recording with events drawn at random into it.
 
@@ -120,6 +121,7 @@ def inject_into(
         rate: events a minute.
         version: family of warps and pulses; 'test' differs from what trains.
         one_sided: share of the events on one side only, where their units can.
+        smile: how a real face smiled (``synth.measured``); every event is a smile and moves so.
 
     Returns:
         A source of the same frames and times with the events in them, and what is put in; its truth is known
@@ -142,5 +144,7 @@ def inject_into(
         version=version,
         one_sided=one_sided,
     )
-    injection = Injection(Injector(events, seed, version))
+    if smile is not None:
+        events = tuple(replace(e, label="happiness", action_units=("12",)) for e in events)
+    injection = Injection(Injector(events, seed, version, measured=smile))
     return Through(source, partial(injection.frames, detector, run)), injection

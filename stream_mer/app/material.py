@@ -20,7 +20,7 @@ from stream_mer.app.coded import coded
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.disturb import disturbed
 from stream_mer.app.injection import inject_into
-from stream_mer.app.portraits import MESH, Portrait, read_portrait
+from stream_mer.app.portraits import MESH, Portrait, read_portrait, read_smiles
 from stream_mer.app.provenance import made_of
 from stream_mer.app.rendered import FACE_PX, PEAKS, ClipSource, trial_spec
 from stream_mer.app.watched import Watched, kept_of, load_watched, save_watched, watch
@@ -35,7 +35,7 @@ from stream_mer.runtime.openvino import OpenVinoEngine
 from stream_mer.synth.action_units import CLASS_ACTION_UNITS
 from stream_mer.synth.schedule import LID_PEAK
 from stream_mer.synth.spec import NO_DISTRACTORS, ClipSpec, EventSpec, TrueEvent
-from stream_mer.types import LABELS
+from stream_mer.types import LABELS, ArrayF64
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -107,6 +107,22 @@ class Material:
                     file = f"film-{Path(name).stem}-{seed}-{self._band}{how}"
                     of = made_of(self._content(name), seed, *self._drawn(seed), how, *self._watching)
                     yield self._kept(file, partial(self._video, name, seed, crf), name, person, of)
+
+    def smiles(
+        self, people: dict[str, tuple[str, ...]], seeds: Sequence[int], measured: Sequence[ArrayF64]
+    ) -> Iterator[Watched]:
+        """Every video once a seed (from 1 on), with smiles as real faces smiled; another in every one."""
+        shown = ((person, name, seed) for person, names in people.items() for name in names for seed in seeds)
+        for number, (person, name, seed) in enumerate(shown):
+            smile = measured[number % len(measured)]
+            build = partial(self._injected, name, seed, smile)
+            drawn = (*self._drawn(seed), hashlib.sha256(smile.tobytes()).hexdigest())
+            of = made_of(self._content(name), seed, *drawn, *self._watching)
+            yield self._kept(f"smile-{Path(name).stem}-{seed}-{self._band}", build, name, person, of)
+
+    def real_smiles(self) -> list[ArrayF64]:
+        """How everybody smiled of whom there are both studio portraits (CC BY 4.0), in order of names."""
+        return list(read_smiles(self.data / "faces", self._detectors, self._mesh))
 
     def clips(
         self,
@@ -196,12 +212,12 @@ class Material:
         source, truth = self._injected(name, seed)
         return source if crf is None else coded(source, crf), truth
 
-    def _injected(self, name: str, seed: int) -> tuple[Source, Truth]:
+    def _injected(self, name: str, seed: int, smile: ArrayF64 | None = None) -> tuple[Source, Truth]:
         if seed == 0:
             return PyAvSource(self._path(name)), tuple
         durations, detect = self._durations, self._detectors.build
         source, injection = inject_into(
-            self._path(name), detect, self._mesh.run, seed, durations_s=durations, peaks=PEAKS
+            self._path(name), detect, self._mesh.run, seed, durations_s=durations, peaks=PEAKS, smile=smile
         )
         return source, injection.truth
 

@@ -14,6 +14,7 @@ from stream_mer.errors import SourceError, StreamMerError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.openvino import OpenVinoEngine
 from stream_mer.synth.demo import demo_portrait
+from stream_mer.synth.measured import measured_movement
 from stream_mer.synth.mesh import fit_mesh
 from stream_mer.types import ArrayF64, ImageU8
 
@@ -98,3 +99,25 @@ def read_portrait(file: Path, detectors: DetectorFactory, engine: OpenVinoEngine
         return None
     mesh, score = fit_mesh(frame.rgb, found[0].keypoints, engine.run)
     return Portrait(file.stem, frame.rgb, mesh) if score >= MIN_FACE_SCORE else None
+
+
+def read_smiles(faces: Path, detectors: DetectorFactory, engine: OpenVinoEngine) -> Iterator[ArrayF64]:
+    """How people moved between a portrait at rest and one smiling, see ``synth.measured``; in order of names.
+
+    Args:
+        faces: folder with pairs ``NAME_neutral.jpg`` and ``NAME_smile.jpg``, at any depth.
+        detectors: build the face detector.
+        engine: the landmark network.
+
+    Raises:
+        SourceError: no such pair, or none with two clear faces.
+    """
+    usable = 0
+    for rest in sorted(faces.rglob("*_neutral.jpg")):
+        smiling = rest.with_name(rest.name.replace("_neutral", "_smile"))
+        pair = [read_portrait(file, detectors, engine) for file in (rest, smiling) if file.exists()]
+        if len(pair) == 2 and pair[0] is not None and pair[1] is not None:
+            usable += 1
+            yield measured_movement(pair[0].mesh, pair[1].mesh)
+    if not usable:
+        raise SourceError(f"{faces} holds no pairs *_neutral.jpg and *_smile.jpg of one clear face each.")

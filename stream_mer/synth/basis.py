@@ -104,8 +104,11 @@ class WarpBasis:
         total = np.zeros((self.rows, self.columns, 2), np.float32)
         for unit in units:
             total += self.spread(field_on_mesh(self.mesh, unit, style), keep_eyes=not is_lid_unit(unit))
-        longest = float(np.sqrt((total**2).sum(2)).max())
-        return total / np.float32(max(longest, 1e-9))
+        return _unit(total)
+
+    def measured(self, movement: ArrayF64) -> ArrayF32:
+        """The same of a movement seen in another face: ``(468, 2)`` along that face's axes."""
+        return _unit(self.spread(self.axes.vectors(movement), keep_eyes=True))
 
     def _weights_of_points(self) -> None:
         low = (self.mesh[:, :2].min(0) - 0.2 * self.axes.width - self.origin) / self.step
@@ -141,3 +144,9 @@ class WarpBasis:
         near = np.clip(near, 0.0, 0.8 * self.axes.width) + 0.1 * self.axes.width
         grid = self.spread(near[:, None], keep_eyes=False)
         return blurred(grid[:, :, 0], 0.05 / NODE_STEP)
+
+
+def _unit(grid: ArrayF32) -> ArrayF32:
+    """The grid's displacements, the longest exactly 1."""
+    longest = float(np.sqrt((grid**2).sum(2)).max())
+    return grid / np.float32(max(longest, 1e-9))

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from stream_mer.app import folds
-from stream_mer.app.material import Material, read_split
+from stream_mer.app.material import read_split
 from stream_mer.app.networks import Networks, pick_networks
 from stream_mer.app.remembered import Answers
 from stream_mer.app.trial import Trial, settings_of_way
 from stream_mer.config import Settings
 from stream_mer.errors import ConfigError, EngineError
-from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.manifest import load_manifest, write_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,20 +64,19 @@ def test_each_person_meets_the_network_that_left_him_out(
         shown.append((networks.classifier.name, list(watched)))  # type: ignore[call-overload]
         return []
 
+    def watch(people: dict[str, tuple[str, ...]]) -> list[object]:
+        return [n for names in people.values() for n in names]
+
     settings = settings_of_way("native crop", Settings(threads=1))
-    material = Material(tmp_path, tmp_path, settings, AssetStore(None))
     monkeypatch.setattr(folds, "run_way", note)
-    monkeypatch.setattr(
-        material, "videos", lambda people, seeds, crf: [n for names in people.values() for n in names]
-    )
     networks = pick_networks(settings, uncalibrated=True)
-    assert folds.run_folds(material, split, engines, "native crop", settings, networks, (0,)) == []
+    assert folds.run_folds(watch, split, engines, "native crop", settings, networks) == []
     assert shown == [("one", ["a.mp4"]), ("two", ["b.mp4", "c.mp4"])]
     swapped = load_manifest(engines / "two")
     command = f"{swapped.training.command} --fold one"
     write_manifest(engines / "two", replace(swapped, training=replace(swapped.training, command=command)))
     with pytest.raises(ConfigError, match="without the people of 'one', not of 'two'"):
-        folds.run_folds(material, split, engines, "native crop", settings, networks, (0,))
+        folds.run_folds(watch, split, engines, "native crop", settings, networks)
     shutil.rmtree(engines / "two")
     with pytest.raises(EngineError):
-        folds.run_folds(material, split, engines, "native crop", settings, networks, (0,))
+        folds.run_folds(watch, split, engines, "native crop", settings, networks)

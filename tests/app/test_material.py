@@ -101,3 +101,39 @@ def test_the_makers_are_those_that_make_pictures_and_find_faces() -> None:
     } <= makers  # fmt: skip
     judging = {"core/decision.py", "core/spotting.py", "core/baseline.py", "core/flow_spotting.py"}
     assert not makers & {*judging, "app/trial.py"}
+
+
+def test_videos_with_real_smiles_are_kept_apart_from_others_and_by_smile(
+    made: Material, told: list[str]
+) -> None:
+    smiles = [np.full((468, 2), value) for value in (0.1, 0.2)]
+    list(made.smiles(PEOPLE, (1, 2), smiles))
+    list(made.videos(PEOPLE, (1, 2)))
+    list(made.smiles(PEOPLE, (1, 2), smiles))
+    assert len(told) == 4
+    list(made.smiles(PEOPLE, (1, 2), smiles[::-1]))
+    assert len(told) == 6
+
+
+def test_smiles_of_real_people_turn_the_corners_of_the_mouth_up_and_out(
+    made: Material, faces: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceError, match="no pairs"):
+        made.real_smiles()
+    for name in ("003_neutral.jpg", "003_smile.jpg", "004_neutral.jpg"):
+        (tmp_path / "faces" / "train" / "london").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "faces" / "train" / "london" / name).write_bytes(
+            (faces / "train" / "london" / name).read_bytes()
+        )
+    (smile,) = made.real_smiles()
+    right, left = smile[61], smile[291]
+    assert right[0] < -0.1
+    assert left[0] > 0.1
+    assert max(right[1], left[1]) < -0.1
+
+
+def test_every_event_is_a_smile_where_one_is_given(made: Material) -> None:
+    smile = np.zeros((468, 2))
+    smile[[61, 291]] = [[-0.7, -0.7], [0.7, -0.7]]
+    truth = [e for watched in made.smiles(PEOPLE, range(1, 6), [smile]) for e in watched.truth]
+    assert {(e.label, e.action_units) for e in truth} == {("happiness", ("12",))}
