@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from stream_mer.synth.landmarks import pose_keypoints
 from stream_mer.synth.mesh import MeshRun, fit_mesh
 from stream_mer.synth.pulse import Version
 from stream_mer.synth.spec import TrueEvent
-from stream_mer.types import ArrayF64, Frame, SourceInfo
+from stream_mer.types import LABELS, ArrayF64, Frame, SourceInfo
 
 MIN_FACE_SCORE = 0.5
 EVENT_RATE = 20.0
@@ -107,7 +107,8 @@ def inject_into(
     rate: float = EVENT_RATE,
     version: Version = "test",
     one_sided: float = 0.0,
-    smile: ArrayF64 | None = None,
+    labels: Sequence[str] = LABELS,
+    measured: ArrayF64 | None = None,
 ) -> tuple[Source, Injection]:
     """Open a recording with events drawn at random into it.
 
@@ -121,7 +122,8 @@ def inject_into(
         rate: events a minute.
         version: family of warps and pulses; 'test' differs from what trains.
         one_sided: share of the events on one side only, where their units can.
-        smile: how a real face smiled (``synth.measured``); every event is a smile and moves so.
+        labels: classes drawn from.
+        measured: how a real face moved (``synth.measured``): every event moves so, whatever its units.
 
     Returns:
         A source of the same frames and times with the events in them, and what is put in; its truth is known
@@ -143,8 +145,7 @@ def inject_into(
         peaks=peaks,
         version=version,
         one_sided=one_sided,
+        labels=labels,
     )
-    if smile is not None:
-        events = tuple(replace(e, label="happiness", action_units=("12",)) for e in events)
-    injection = Injection(Injector(events, seed, version, measured=smile))
+    injection = Injection(Injector(events, seed, version, measured=measured))
     return Through(source, partial(injection.frames, detector, run)), injection

@@ -109,16 +109,22 @@ class Material:
                     yield self._kept(file, partial(self._video, name, seed, crf), name, person, of)
 
     def smiles(
-        self, people: dict[str, tuple[str, ...]], seeds: Sequence[int], measured: Sequence[ArrayF64]
+        self, people: dict[str, tuple[str, ...]], seeds: Sequence[int], measured: Sequence[ArrayF64] = ()
     ) -> Iterator[Watched]:
-        """Every video once a seed (from 1 on), with smiles as real faces smiled; another in every one."""
-        shown = ((person, name, seed) for person, names in people.items() for name in names for seed in seeds)
-        for number, (person, name, seed) in enumerate(shown):
-            smile = measured[number % len(measured)]
-            build = partial(self._injected, name, seed, smile)
-            drawn = (*self._drawn(seed), hashlib.sha256(smile.tobytes()).hexdigest())
-            of = made_of(self._content(name), seed, *drawn, *self._watching)
-            yield self._kept(f"smile-{Path(name).stem}-{seed}-{self._band}", build, name, person, of)
+        """Every video once a seed (from 1 on) with smiles alone, moving as the generator's or as real ones.
+
+        Each video and seed draws one of ``measured`` by its name, whoever else is asked for.
+        """
+        for person, names in people.items():
+            for name in names:
+                for seed in seeds:
+                    draw = int(hashlib.sha256(f"{name}:{seed}".encode()).hexdigest()[:12], 16)
+                    smile = measured[draw % len(measured)] if measured else None
+                    kind = "smile" if smile is None else "measured"
+                    drawn = (*self._drawn(seed), None if smile is None else smile.tobytes())
+                    of = made_of(self._content(name), kind, seed, *drawn, *self._watching)
+                    build = partial(self._injected, name, seed, ("happiness",), smile)
+                    yield self._kept(f"{kind}-{Path(name).stem}-{seed}-{self._band}", build, name, person, of)
 
     def real_smiles(self) -> list[ArrayF64]:
         """How everybody smiled of whom there are both studio portraits (CC BY 4.0), in order of names."""
@@ -212,13 +218,16 @@ class Material:
         source, truth = self._injected(name, seed)
         return source if crf is None else coded(source, crf), truth
 
-    def _injected(self, name: str, seed: int, smile: ArrayF64 | None = None) -> tuple[Source, Truth]:
+    def _injected(
+        self, name: str, seed: int, labels: Sequence[str] = LABELS, measured: ArrayF64 | None = None
+    ) -> tuple[Source, Truth]:
         if seed == 0:
             return PyAvSource(self._path(name)), tuple
         durations, detect = self._durations, self._detectors.build
         source, injection = inject_into(
-            self._path(name), detect, self._mesh.run, seed, durations_s=durations, peaks=PEAKS, smile=smile
-        )
+            self._path(name), detect, self._mesh.run, seed,
+            durations_s=durations, peaks=PEAKS, labels=labels, measured=measured,
+        )  # fmt: skip
         return source, injection.truth
 
     def _clip(self, file: str, part: str, seed: int, spec: ClipSpec, disturbance: str = "") -> Watched:

@@ -20,7 +20,7 @@ from stream_mer.synth.plan import stream
 from stream_mer.synth.pulse import Pulse, Version, draw_pulse
 from stream_mer.synth.schedule import scattered_events
 from stream_mer.synth.spec import EventSpec, TrueEvent
-from stream_mer.types import ArrayF32, ArrayF64, Frame, ImageU8
+from stream_mer.types import LABELS, ArrayF32, ArrayF64, Frame, ImageU8
 
 REST_SHIFT = (0.29, 0.23)
 """Sub-pixel shift of the face in every frame, px: equal sharpness with and without an event."""
@@ -152,6 +152,7 @@ def draw_injections(
     avoid_s: Sequence[tuple[float, float]] = (),
     version: Version = "train",
     one_sided: float = 0.0,
+    labels: Sequence[str] = LABELS,
 ) -> tuple[EventSpec, ...]:
     """Random events for a video of ``duration_s``, about ``rate`` a minute.
 
@@ -164,6 +165,7 @@ def draw_injections(
         avoid_s: stretches to keep clear of, e.g. without a face, or blinks: (start, end) in s.
         version: as for clips.
         one_sided: share 0..1 of the events on one side only, where their units can.
+        labels: classes drawn from.
     """
     return scattered_events(
         stream(seed, 12, version),
@@ -173,4 +175,5 @@ def draw_injections(
         peaks=peaks,
         busy_s=[(max(0.0, a), b) for a, b in avoid_s],
         one_sided=one_sided,
+        labels=labels,
     )

@@ -1,7 +1,7 @@
 """How a real face moved between two pictures, as a movement that can be put into others.
 
 Descriptions of action units say how skin should move; two portraits of one person, at rest and smiling,
-say how it did. What the head did between them is taken off first.
+say how it did. What the head did between them, turning included, is taken off first.
 """
 
 from __future__ import annotations
@@ -19,27 +19,38 @@ def measured_movement(rest: ArrayF64, moved: ArrayF64) -> ArrayF64:
     """How every mesh point moved against the steady ones.
 
     Args:
-        rest: ``(468, 2 or 3)`` mesh of the face at rest, px of its picture.
+        rest: ``(468, 3)`` mesh of the face at rest, px of its picture.
         moved: the same of the face that has moved, px of its own picture.
 
     Returns:
         ``(468, 2)`` along the axes of the face at rest; the longest vector is 1.
 
     Raises:
-        ValueError: not two meshes, or nothing moved.
+        ValueError: not two meshes with depth, or nothing moved.
     """
-    require_mesh(rest)
-    require_mesh(moved)
-    steady = list(STEADY)
-    here, there = (mesh[:, 0] + 1j * mesh[:, 1] for mesh in (rest, moved))
-    origin, target = there[steady].mean(), here[steady].mean()
-    away = there[steady] - origin
-    turn = np.vdot(away, here[steady] - target) / np.vdot(away, away)  # rotation and scale, least squares
-    shift = turn * (there - origin) + target - here
+    for mesh in (rest, moved):
+        require_mesh(mesh)
+        if mesh.shape[1] != 3:
+            raise ValueError("a mesh without depth does not show how the head turned")
+    shift = (_aligned(moved, rest) - rest)[:, :2]
     axes = face_axes(rest)
-    pixels = np.stack([shift.real, shift.imag], axis=1)
-    field = np.stack([pixels @ axes.x, pixels @ axes.y], axis=1)
+    field = np.stack([shift @ axes.x, shift @ axes.y], axis=1)
     longest = float(np.hypot(field[:, 0], field[:, 1]).max())
     if not longest > 1e-6 * axes.width:
         raise ValueError("the two meshes show the same face: nothing moved")
     return np.asarray(field / longest)
+
+
+def _aligned(moved: ArrayF64, rest: ArrayF64) -> ArrayF64:
+    """The moved mesh turned, scaled and shifted in space, its steady points nearest to those at rest.
+
+    Source: Umeyama, IEEE PAMI 13(4), 1991.
+    """
+    there, here = moved[list(STEADY)], rest[list(STEADY)]
+    away, home = there - there.mean(0), here - here.mean(0)
+    u, spread, vt = np.linalg.svd(home.T @ away)
+    mirrored = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    turn = u @ mirrored @ vt
+    scale = float((spread * np.diag(mirrored)).sum() / (away**2).sum())
+    aligned: ArrayF64 = scale * (moved - there.mean(0)) @ turn.T + here.mean(0)
+    return aligned

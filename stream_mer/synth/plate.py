@@ -6,17 +6,18 @@ of the others hold still, and the smoothest field through both follows from that
 
 Source: thin-plate splines, Bookstein, "Principal warps", IEEE PAMI 11(6), 1989; what moves where: Facial
 Action Coding System (Ekman, Friesen, Hager 2002). How far points go relative to each other is estimated, but
-for unit 12: there the lip corner, the cheek and the lip move as in the mean of 70 people who smile (Face
-Research Lab London Set, DeBruine & Jones 2017, CC BY 4.0).
+for unit 12: there lips and cheeks move as in the mean of 70 people who smile (``measured.py``; Face Research
+Lab London Set, DeBruine & Jones 2017, CC BY 4.0).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stream_mer.synth.landmarks import EYE_CORNERS, EYE_POINTS
+from stream_mer.synth.landmarks import BROW, EYE_CORNERS, EYE_POINTS, LOWER_LID
 from stream_mer.types import ArrayF64
 
 
@@ -57,9 +58,9 @@ HANDLES: dict[str, tuple[Handle, ...]] = {
         Handle((143, 35), (372, 265), -0.5, -0.2),
     ),
     "7": (
-        Handle((145, 153, 144), (374, 380, 373), 0.0, -1.0),
-        Handle((23, 22, 24), (253, 252, 254), 0.0, -0.5),
-        Handle((159, 158, 160), (386, 385, 387), 0.0, 0.4),
+        Handle((145, 153, 144), (374, 380, 373), 0.0, -0.6),
+        Handle((23, 22, 24), (253, 252, 254), 0.0, -0.3),
+        Handle((159, 158, 160), (386, 385, 387), 0.0, 0.25),
     ),
     "9": (
         Handle((129, 49, 198, 131), (358, 279, 420, 360), 0.05, -1.0),
@@ -73,9 +74,10 @@ HANDLES: dict[str, tuple[Handle, ...]] = {
         Handle((203, 206), (423, 426), 0.1, -0.6),
     ),
     "12": (
-        Handle((61, 185, 146, 57), (291, 409, 375, 287), 0.68, -0.73),
-        Handle((40, 91), (270, 321), 0.35, -0.3),
-        Handle((205, 207, 50), (425, 427, 280), 0.28, -0.32),
+        Handle((61,), (291,), 0.57, -0.65),
+        Handle((185, 57, 40), (409, 287, 270), 0.42, -0.62),
+        Handle((146, 91), (375, 321), 0.4, -0.34),
+        Handle((205, 207, 50), (425, 427, 280), 0.25, -0.33),
     ),
     "14": (
         Handle((61, 185, 146), (291, 409, 375), 1.0, 0.05),
@@ -96,30 +98,43 @@ HANDLES: dict[str, tuple[Handle, ...]] = {
 HOLD = 0.13
 """Points at least so far from all that move stay where they are, face widths."""
 HOLD_LIDS = 0.06
-"""The same for units of the lids, which the brows do not follow."""
+"""The same for units of the lids."""
 GIVE = 1e-4
-"""How far the plate may miss its points (smoothing of the spline), to be bent less."""
+"""Smoothing of the spline: it misses its points by a few hundredths of the movement and bends less."""
+_BROWS = [i for side in "RL" for i in BROW[side]]
 _CORNERS = [i for side in "RL" for i in EYE_CORNERS[side]]
+_LOWER_LIDS = [i for side in "RL" for i in LOWER_LID[side]]
+STILL: dict[str, list[int]] = {
+    "5": [*_BROWS, *_LOWER_LIDS],
+    "6": _CORNERS,
+    "7": [*_BROWS, *_CORNERS],
+}
+"""What stays however near it is; for all other units every point of the eyes."""
 
 
-def bend(points: ArrayF64, moved: ArrayF64, to: ArrayF64, hold: float, lids: bool) -> ArrayF64:
+def still(unit: str) -> list[int]:
+    """The points that stay where they are whatever moves beside them."""
+    return STILL.get(unit, list(EYE_POINTS))
+
+
+def bend(points: ArrayF64, moved: Sequence[int], to: ArrayF64, hold: float, still: Sequence[int]) -> ArrayF64:
     """How all points of a face move when some are moved.
 
     Args:
         points: ``(N, 2)`` mesh in the face's axes, face widths.
-        moved: ``(M,)`` numbers of the points that move.
+        moved: ``M`` numbers of the points that move.
         to: ``(M, 2)`` their displacements.
         hold: points at least so far from all of these stay, face widths.
-        lids: False: all points of the lids stay; True: only the corners of the eyes.
+        still: numbers of points that stay, too.
 
     Returns:
-        ``(N, 2)`` displacements of the thin plate through both.
+        ``(N, 2)`` displacements of the thin plate through all of these.
     """
-    from_moved = np.linalg.norm(points[:, None] - points[moved], axis=2).min(1)
-    stays = from_moved >= hold
-    stays[_CORNERS if lids else EYE_POINTS] = True
-    stays[moved] = False
-    knots = np.concatenate([points[moved], points[stays]])
+    handles = points[list(moved)]
+    stays = np.linalg.norm(points[:, None] - handles, axis=2).min(1) >= hold
+    stays[list(still)] = True
+    stays[list(moved)] = False
+    knots = np.concatenate([handles, points[stays]])
     values = np.concatenate([to, np.zeros((int(stays.sum()), 2))])
     count = len(knots)
     system = np.zeros((count + 3, count + 3))

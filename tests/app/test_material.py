@@ -17,6 +17,7 @@ from stream_mer.config import Settings
 from stream_mer.errors import SourceError
 from stream_mer.protocols import Source
 from stream_mer.runtime.assets import AssetStore
+from stream_mer.synth.basis import WarpBasis
 
 PEOPLE = {"ann": ("one.mp4",)}
 
@@ -106,13 +107,15 @@ def test_the_makers_are_those_that_make_pictures_and_find_faces() -> None:
 def test_videos_with_real_smiles_are_kept_apart_from_others_and_by_smile(
     made: Material, told: list[str]
 ) -> None:
-    smiles = [np.full((468, 2), value) for value in (0.1, 0.2)]
+    (smile,) = smiles = [np.full((468, 2), 0.1)]
     list(made.smiles(PEOPLE, (1, 2), smiles))
+    list(made.smiles(PEOPLE, (1, 2)))
     list(made.videos(PEOPLE, (1, 2)))
+    assert len(told) == len(list(made.cache.iterdir())) == 6
     list(made.smiles(PEOPLE, (1, 2), smiles))
-    assert len(told) == 4
-    list(made.smiles(PEOPLE, (1, 2), smiles[::-1]))
     assert len(told) == 6
+    list(made.smiles(PEOPLE, (1, 2), [2 * smile]))
+    assert len(told) == 8
 
 
 def test_smiles_of_real_people_turn_the_corners_of_the_mouth_up_and_out(
@@ -132,8 +135,14 @@ def test_smiles_of_real_people_turn_the_corners_of_the_mouth_up_and_out(
     assert max(right[1], left[1]) < -0.1
 
 
-def test_every_event_is_a_smile_where_one_is_given(made: Material) -> None:
-    smile = np.zeros((468, 2))
+def test_every_event_is_a_smile_and_moves_as_the_one_given(
+    made: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smile, moved = np.zeros((468, 2)), []
     smile[[61, 291]] = [[-0.7, -0.7], [0.7, -0.7]]
-    truth = [e for watched in made.smiles(PEOPLE, range(1, 6), [smile]) for e in watched.truth]
-    assert {(e.label, e.action_units) for e in truth} == {("happiness", ("12",))}
+    inject = WarpBasis.measured
+    monkeypatch.setattr(WarpBasis, "measured", lambda basis, m: moved.append(m) or inject(basis, m))
+    truth = [e for watched in made.smiles(PEOPLE, range(1, 4), [smile]) for e in watched.truth]
+    assert {e.label for e in truth} == {"happiness"}
+    assert moved
+    assert all(one is smile for one in moved)

@@ -13,9 +13,10 @@ from stream_mer.synth.action_units import CLASS_ACTION_UNITS, COMPONENTS, UNILAT
 from stream_mer.synth.basis import WarpBasis
 from stream_mer.synth.demo import demo_portrait
 from stream_mer.synth.fields import TURN_DEG, draw_style, field_on_mesh
-from stream_mer.synth.landmarks import BROW, EYE_CORNERS, EYE_POINTS, face_axes
+from stream_mer.synth.landmarks import BROW, EYE_CORNERS, EYE_POINTS, LOWER_LID, face_axes
 from stream_mer.synth.muscles import MUSCLES
-from stream_mer.synth.plate import HANDLES, bend
+from stream_mer.synth.plate import HANDLES, bend, still
+from stream_mer.synth.pulse import Version
 from stream_mer.synth.schedule import LID_PEAK
 from stream_mer.types import LABELS, ArrayF32, ArrayF64
 
@@ -173,26 +174,45 @@ def test_training_people_move_by_the_table_by_muscles_and_by_mixtures() -> None:
     np.testing.assert_allclose(field_on_mesh(MESH, "4", half), (pure[0] + pure[1]) / 2, atol=1e-12)
 
 
-@pytest.mark.parametrize("unit", MUSCLES)
-def test_every_description_knows_every_unit(unit: str) -> None:
-    assert unit in COMPONENTS
-    assert unit in HANDLES
+def test_every_description_knows_every_unit_of_every_class() -> None:
+    units = {split_side(unit)[0] for units in SETS for unit in units}
+    for description in (COMPONENTS, MUSCLES, HANDLES):
+        assert units <= set(description)
 
 
 def test_plate_goes_where_it_is_pulled_and_nowhere_else() -> None:
     points = face_axes(MESH).coordinates(MESH)
-    moved, to = np.array([61, 291]), np.array([[-0.7, -0.7], [0.7, -0.7]])
-    bent = bend(points, moved, to, 0.13, lids=False)
+    moved, to = [61, 291], np.array([[-0.7, -0.7], [0.7, -0.7]])
+    bent = bend(points, moved, to, 0.13, still("12"))
     np.testing.assert_allclose(bent[moved], to, atol=0.05)
     np.testing.assert_allclose(bent[EYE_POINTS], 0.0, atol=0.02)
     far = np.linalg.norm(points[:, None] - points[moved], axis=2).min(1) > 0.25
     assert length(bent[far]).max() < 0.05
-    np.testing.assert_allclose(bend(points, moved, 2 * to, 0.13, lids=False), 2 * bent, atol=1e-9)
+    np.testing.assert_allclose(bend(points, moved, 2 * to, 0.13, still("12")), 2 * bent, atol=1e-9)
 
 
-def test_one_side_of_the_plate() -> None:
-    style = draw_style(np.random.default_rng(0), "test", strength=0.0)
+@pytest.mark.parametrize("unit", UNILATERAL)
+@pytest.mark.parametrize("seed", range(6))
+def test_one_side_of_the_plate_leaves_the_other(unit: str, seed: int) -> None:
+    style = draw_style(np.random.default_rng(seed), "test")
     side_of = face_axes(MESH).coordinates(MESH)[:, 0]
-    moved = length(field_on_mesh(MESH, "L12", style))
-    assert moved[side_of > 0.05].max() > 0.9
-    assert moved[side_of < -0.05].max() < 0.1
+    for side, sign in (("R", -1.0), ("L", 1.0)):
+        moved = length(field_on_mesh(MESH, side + unit, style))
+        assert moved[sign * side_of < -0.05].max() < 0.05 * moved[sign * side_of > 0.05].max()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_lifted_lid_leaves_lower_lid_and_brow(seed: int) -> None:
+    moved = length(field_on_mesh(MESH, "5", draw_style(np.random.default_rng(seed), "test")))
+    still_ones = [i for s in "RL" for i in (*LOWER_LID[s], *BROW[s])]
+    assert moved[still_ones].max() < 0.1 * moved.max()
+
+
+@pytest.mark.parametrize("version", ["train", "test"])
+def test_the_strongest_warps_keep_the_order_of_points(version: Version) -> None:
+    for units in SETS:
+        for seed in range(8):
+            grid = BASIS.movement(units, draw_style(np.random.default_rng(seed), version)).astype(float)
+            steep = (LID_PEAK if units == ("7",) else 0.03) * BASIS.axes.width / BASIS.step
+            (xy, xx), (yy, yx) = (np.gradient(steep * grid[..., i]) for i in (0, 1))
+            assert ((1 + xx) * (1 + yy) - xy * yx).min() > 0.05, (units, seed)

@@ -22,23 +22,29 @@ CORNERS = [61, 291]
 
 def smiling(peak: float) -> ArrayF64:
     """The mesh with the corners of its mouth pulled up and apart by ``peak`` face widths."""
-    out = MESH[:, :2].copy()
-    out[CORNERS] += AXES.vectors(peak * np.array([[-0.6, -0.8], [0.6, -0.8]]))
+    out = MESH.copy()
+    out[CORNERS, :2] += AXES.vectors(peak * np.array([[-0.6, -0.8], [0.6, -0.8]]))
     return out
 
 
+def turned(mesh: ArrayF64, yaw: float, pitch: float, roll: float) -> ArrayF64:
+    """The mesh as the head turns, rad."""
+    (cy, cp, cr), (sy, sp, sr) = np.cos([yaw, pitch, roll]), np.sin([yaw, pitch, roll])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return np.asarray(mesh @ (about_z @ about_x @ about_y).T)
+
+
+SMALL = st.floats(-0.2, 0.2)
+
+
 @settings(max_examples=30, deadline=None)
-@given(
-    st.floats(0.01, 0.1),
-    st.floats(-0.6, 0.6),
-    st.floats(0.5, 2.0),
-    st.floats(-300, 300),
-    st.floats(-300, 300),
-)
-def test_what_the_head_did_is_taken_off(peak: float, angle: float, size: float, x: float, y: float) -> None:
-    turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    moved = smiling(peak) @ turn.T + [x, y]
-    found = measured_movement(MESH, moved)
+@given(st.floats(0.01, 0.1), SMALL, SMALL, st.floats(-0.6, 0.6), st.floats(0.5, 2.0), st.floats(-300, 300))
+def test_what_the_head_did_is_taken_off(
+    peak: float, yaw: float, pitch: float, roll: float, size: float, shift: float
+) -> None:
+    found = measured_movement(MESH, size * turned(smiling(peak), yaw, pitch, roll) + [shift, -shift, 0.0])
     np.testing.assert_allclose(found[CORNERS], [[-0.6, -0.8], [0.6, -0.8]], atol=1e-9)
     np.testing.assert_allclose(found[list(STEADY)], 0.0, atol=1e-9)
 
@@ -46,6 +52,8 @@ def test_what_the_head_did_is_taken_off(peak: float, angle: float, size: float, 
 def test_nothing_moved_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing moved"):
         measured_movement(MESH, MESH * 2 + 3)
+    with pytest.raises(ValueError, match="depth"):
+        measured_movement(MESH[:, :2], smiling(0.1))
     with pytest.raises(ValueError, match="468"):
         measured_movement(MESH, MESH[:400])
 
