@@ -15,14 +15,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from fold_judges import add_arguments, open_judges, said
 
-from stream_mer.app.folds import run_folds
-from stream_mer.app.material import Material
-from stream_mer.app.networks import pick_networks
-from stream_mer.app.trial import WAYS, Trial, count_trials, settings_of_way
-from stream_mer.config import Settings
-from stream_mer.core.operating import CountTable, Measure, alarms, bootstrap, recall
-from stream_mer.runtime.assets import AssetStore
+from stream_mer.app.trial import Trial, count_trials
+from stream_mer.core.operating import alarms, recall
 from stream_mer.training.spotting_figures import draw_recall
 
 QUALITIES: tuple[int | None, ...] = (None, 18, 23, 28)
@@ -38,23 +34,14 @@ def add(kinds: Kinds) -> None:
     """Add the subcommand."""
     codec = kinds.add_parser("codec", help="recall by displacement and H.264 quality, as a picture")
     codec.set_defaults(run=evaluate)
-    codec.add_argument("--data", type=Path, required=True, help="folder with videos/")
-    codec.add_argument("--cache", type=Path, required=True, help="folder that keeps what was watched")
-    codec.add_argument("--folds", type=Path, required=True, help="engines trained without whom they judge")
     codec.add_argument("--out", type=Path, required=True, help="folder for codec.md and codec.png")
-    codec.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
-    codec.add_argument("--seeds", type=int, default=6, help="injections per video")
-    codec.add_argument("--classifier", default="auto")
-    codec.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
+    add_arguments(codec, seeds=6)
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """Recall and false alarms at the shipped threshold on native crops."""
-    native = next(iter(WAYS))
-    settings = Settings(engine="bicubic", classifier=args.classifier, assets=args.assets, threads=1)
-    material = Material(args.data, args.cache, settings, AssetStore(args.assets))
-    networks = pick_networks(settings_of_way(native, settings))
-    threshold = networks.calibration.threshold
+    judges = open_judges(args)
+    threshold, seeds = judges.threshold, range(1, args.seeds + 1)
     there, found = (np.zeros((len(NAMES), len(QUALITIES)), np.int64) for _ in range(2))
     lines = [
         f"Threshold {threshold:.4f}; IoU >= 0.5; 95 % intervals over people in brackets.",
@@ -64,9 +51,7 @@ def evaluate(args: argparse.Namespace) -> None:
     ]
     columns = ["none" if q is None else f"{q}" for q in QUALITIES]
     for column, (name, crf) in enumerate(zip(columns, QUALITIES, strict=True)):
-        seeds = range(1, args.seeds + 1)
-        watch = partial(material.videos, seeds=seeds, crf=crf)
-        trials = run_folds(watch, args.split, args.folds, native, settings, networks)
+        trials = judges.trials(partial(judges.material.videos, seeds=seeds, crf=crf))
         for row, hit in hits(trials, threshold):
             there[[row, -1], column] += 1
             found[[row, -1], column] += hit
@@ -90,9 +75,3 @@ def hits(trials: Sequence[Trial], threshold: float) -> list[tuple[int, bool]]:
     matched = [pair for trial in trials for pair in trial.matches(threshold)]
     inner = PEAKS[1:-1]
     return [(int(np.searchsorted(inner, t.peak)), e is not None) for e, t in matched if t is not None]
-
-
-def said(table: CountTable, measure: Measure) -> str:
-    """A measure at the only threshold of the table, with its interval."""
-    value, band = measure(table)[0], bootstrap(table, measure)
-    return f"{value:.2f} [{band[0, 0]:.2f}, {band[1, 0]:.2f}]"

@@ -13,15 +13,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from evaluate_codec import said
+from fold_judges import add_arguments, open_judges, said
 
-from stream_mer.app.folds import run_folds
-from stream_mer.app.material import Material
-from stream_mer.app.networks import pick_networks
-from stream_mer.app.trial import WAYS, Trial, count_trials, settings_of_way
-from stream_mer.config import Settings
+from stream_mer.app.trial import Trial, count_trials
 from stream_mer.core.operating import alarms, recall
-from stream_mer.runtime.assets import AssetStore
 
 Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -30,27 +25,18 @@ def add(kinds: Kinds) -> None:
     """Add the subcommand."""
     smiles = kinds.add_parser("smiles", help="recall of events that move as real smiles do")
     smiles.set_defaults(run=evaluate)
-    smiles.add_argument("--data", type=Path, required=True, help="folder with faces/ and videos/")
-    smiles.add_argument("--cache", type=Path, required=True, help="folder that keeps what was watched")
-    smiles.add_argument("--folds", type=Path, required=True, help="engines trained without whom they judge")
     smiles.add_argument("--out", type=Path, required=True, help="folder for smiles.md")
-    smiles.add_argument("--split", type=Path, default=Path("calibration/score/videos.toml"))
-    smiles.add_argument("--seeds", type=int, default=12, help="injections per video")
-    smiles.add_argument("--classifier", default="auto")
-    smiles.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
+    add_arguments(smiles, seeds=12)
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """Recall and false alarms at the shipped threshold on native crops."""
-    native = next(iter(WAYS))
-    settings = Settings(engine="bicubic", classifier=args.classifier, assets=args.assets, threads=1)
-    material = Material(args.data, args.cache, settings, AssetStore(args.assets))
-    networks = pick_networks(settings_of_way(native, settings))
-    threshold, seeds = networks.calibration.threshold, range(1, args.seeds + 1)
-    measured = material.real_smiles()
+    judges, seeds = open_judges(args), range(1, args.seeds + 1)
+    threshold, smiles = judges.threshold, judges.material.smiles
+    measured = judges.material.real_smiles()
     watches = {
-        f"as {len(measured)} people smiled": partial(material.smiles, seeds=seeds, measured=measured),
-        "as the generator's test version smiles": partial(material.smiles, seeds=seeds),
+        f"as real people did (drawn from {len(measured)})": partial(smiles, seeds=seeds, measured=measured),
+        "as the generator's test version has it": partial(smiles, seeds=seeds),
     }
     lines = [
         f"Threshold {threshold:.4f}; IoU >= 0.5; 95 % intervals over people in brackets.",
@@ -59,7 +45,7 @@ def evaluate(args: argparse.Namespace) -> None:
         "|---" * 5 + "|",
     ]
     for name, watch in watches.items():
-        trials = run_folds(watch, args.split, args.folds, native, settings, networks)
+        trials = judges.trials(watch)
         table = count_trials(trials, np.array([threshold]))
         told, found, there = smiles_told(trials, threshold)
         lines.append(

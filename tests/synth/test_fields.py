@@ -119,8 +119,20 @@ def test_styles_differ_but_stay_the_same_unit(seed: int, unit: str) -> None:
     same = dataclasses.replace(PLAIN, muscular=style.muscular)
     plain, varied = field_on_mesh(MESH, unit, same).ravel(), field_on_mesh(MESH, unit, style).ravel()
     assert not np.allclose(plain, varied, atol=0.02)
-    alike = plain @ varied / np.linalg.norm(plain) / np.linalg.norm(varied)
-    assert alike > (0.1 if unit == "14" else 0.6)  # in 14 two parts pull against each other
+    assert like_its_description(unit, seed) > (0.1 if unit == "14" else 0.6)  # 14: two parts pull apart
+
+
+def like_its_description(unit: str, seed: int) -> float:
+    """Cosine of one training person's unit with the description that he moves by."""
+    style = draw_style(np.random.default_rng(seed))
+    same = dataclasses.replace(PLAIN, muscular=style.muscular)
+    plain, varied = field_on_mesh(MESH, unit, same).ravel(), field_on_mesh(MESH, unit, style).ravel()
+    return float(plain @ varied / np.linalg.norm(plain) / np.linalg.norm(varied))
+
+
+@pytest.mark.parametrize("unit", MUSCLES)
+def test_people_move_as_their_description_says_on_the_whole(unit: str) -> None:
+    assert np.mean([like_its_description(unit, seed) for seed in range(40)]) > 0.75
 
 
 @pytest.mark.parametrize("unit", ["3", "L1", "X12", "", "jaw2"])
@@ -147,7 +159,9 @@ def test_what_tests_moves_as_the_unit_does(units: tuple[str, ...]) -> None:
     test = [BASIS.movement(units, draw_style(rng(s + 50), "test")) for s in range(6)]
     others = [u for u in SETS if not set(u) & set(units) and not set("".join(u)) & set("LR")]
     foreign = [likeness(BASIS.movement(u, PLAIN), b) for u in others for b in test]
-    assert np.mean([likeness(a, b) for a in train for b in test]) > np.mean(foreign) + 0.2
+    between = np.mean([likeness(a, b) for a in train for b in test])
+    assert between > 0.3
+    assert between > np.mean(foreign) + 0.2
 
 
 def test_nobody_who_tests_is_as_near_to_the_training_people_as_they_are() -> None:
