@@ -1,7 +1,7 @@
 """Make the classifier's training windows.
 
-    python scripts/make_windows.py clips CONFIG --data FACES --out PACKS
-    python scripts/make_windows.py video CONFIG --data VIDEOS --out PACKS
+    python scripts/make_windows.py clips CONFIG --data FACES --smiles FACES/train --out PACKS
+    python scripts/make_windows.py video CONFIG --data VIDEOS --smiles FACES/train --out PACKS
 
 ``clips`` renders synthetic clips of portraits (FACES holds index.csv and the pictures); ``video`` takes
 real video, as it is and with micro-expressions injected into its frames. Both go the product's own way:
@@ -35,6 +35,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         one.add_argument("config", type=Path)
         one.add_argument("--data", type=Path, required=True)
         one.add_argument("--out", type=Path, required=True)
+        one.add_argument(
+            "--smiles",
+            type=Path,
+            help="portraits NAME_neutral.jpg and NAME_smile.jpg: half of the people smile so",
+        )
         one.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
     return parser.parse_args(arguments)
 

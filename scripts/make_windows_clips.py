@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from window_studio import Studio, h264, open_studio, picture, settings_of
+from window_studio import (
+    Studio,
+    drawn_smile,
+    h264,
+    open_studio,
+    picture,
+    read_training_smiles,
+    settings_of,
+)
 
 from stream_mer.core.splits import aside
 from stream_mer.synth.clip import render_clip
@@ -19,7 +27,7 @@ from stream_mer.synth.spec import ClipSpec, DistractorRates
 from stream_mer.training import clf_data as data
 from stream_mer.training.clf_measure import measure
 from stream_mer.training.clf_pack import Origin, WindowPack, add_strip
-from stream_mer.types import Frame
+from stream_mer.types import ArrayF64, Frame
 
 Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 SEEDS = {"train": 10_000_000, "choose": 20_000_000, "val": 30_000_000, "hands": 40_000_000}
@@ -44,6 +52,7 @@ def add(kinds: Kinds) -> argparse.ArgumentParser:
 def make(args: argparse.Namespace) -> None:
     """Write the packs that are missing."""
     studio, config = open_studio(args.assets), settings_of(args.config)["clips"]
+    smiles = read_training_smiles(args.smiles, args.assets) if args.smiles else []
     for part in args.parts:
         rows, count = people(args.data, part), config.get(part, 0)
         for first in range(0, count, PACK):
@@ -53,7 +62,8 @@ def make(args: argparse.Namespace) -> None:
             for number in range(first, min(first + PACK, count)):
                 rng = np.random.default_rng([SEEDS[part], number, config["seed"]])
                 row = rows[int(rng.integers(len(rows)))]
-                add_clip(pack, studio, args.data / row["path"], row["person"], part, number, rng)
+                smile = drawn_smile(smiles, SEEDS[part], number) if part in TRAINS else None
+                add_clip(pack, studio, args.data / row["path"], row["person"], part, number, rng, smile)
             pack.save(file)
             print(part, first, len(pack.raw), flush=True)
 
@@ -97,6 +107,7 @@ def add_clip(
     part: str,
     number: int,
     rng: np.random.Generator,
+    smile: ArrayF64 | None,
 ) -> None:
     """Render one clip and put its windows into the pack; a portrait without a clear face gives none."""
     portrait = picture(portrait_file)
@@ -107,7 +118,7 @@ def add_clip(
     if score < MIN_FACE_SCORE:
         return
     seed, spec = SEEDS[part] + number, draw_spec(rng, "train" if part in TRAINS else "test")
-    clip = render_clip(portrait, mesh, spec, seed)
+    clip = render_clip(portrait, mesh, spec, seed, smile)
     events = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in clip.events]
     others = [data.Span(d.onset_ns, d.offset_ns, d.kind) for d in clip.distractors]
     frames = clip.frames

@@ -14,9 +14,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from window_studio import Studio, h264, open_studio, resized, settings_of
+from window_studio import (
+    Studio,
+    drawn_smile,
+    h264,
+    open_studio,
+    read_training_smiles,
+    resized,
+    settings_of,
+)
 
-from stream_mer.app.injection import MeshFollower
+from stream_mer.app.injection import MeshFollower, clear_events
 from stream_mer.app.material import read_split
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.core.windowing import duration_ladder
@@ -56,6 +64,7 @@ def add(kinds: Kinds) -> argparse.ArgumentParser:
 def make(args: argparse.Namespace) -> None:
     """Write the packs that are missing; only the tuning half of the videos is ever opened here."""
     studio, config = open_studio(args.assets), settings_of(args.config)["videos"]
+    smiles = read_training_smiles(args.smiles, args.assets) if args.smiles else []
     for person, names in read_split(args.split, "tune").items():
         for name in names:
             turns = range(-1, config["passes"])
@@ -66,7 +75,7 @@ def make(args: argparse.Namespace) -> None:
             for turn, file in files.items():
                 if not file.exists():
                     pack = WindowPack()
-                    add_pass(pack, film, studio, person, turn, config["seed"])
+                    add_pass(pack, film, studio, person, turn, config["seed"], smiles)
                     pack.save(file)
                     print(file.name, len(pack.raw), flush=True)
 
@@ -109,15 +118,19 @@ def variant(film: Film, size: float, tempo: float) -> Film:
     return Film(film.name, frames, [None if m is None else m * ratio[: m.shape[1]] for m in film.meshes])
 
 
-def inject(film: Film, seed: int, band: tuple[float, float]) -> tuple[Film, list[data.Span]]:
-    """The film with events in it, and what they are."""
+def inject(
+    film: Film, seed: int, band: tuple[float, float], smile: ArrayF64 | None
+) -> tuple[Film, list[data.Span], list[data.Span]]:
+    """The film with events in it, what they are, and when something shows that nobody can be sure of."""
     seconds = (film.frames[-1].pts_ns - film.frames[0].pts_ns) / 1e9
     drawn = draw_injections(seed, seconds, EVENT_RATE, durations_s=band, peaks=(0.004, 0.03), version=VERSION)
-    injector = Injector([e for e in drawn if visible(film, e)], seed, VERSION)
+    injector = Injector([e for e in drawn if visible(film, e)], seed, VERSION, smile=smile)
     pairs = list(injected(zip(film.frames, film.meshes, strict=True), injector))
-    events = injector.shown([taken_ns for _, taken_ns in pairs if taken_ns is not None])
-    spans = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in events]
-    return replace(film, frames=[frame for frame, _ in pairs]), spans
+    shown = injector.shown([taken_ns for _, taken_ns in pairs if taken_ns is not None])
+    clear = clear_events(shown, [(frame.pts_ns, taken_ns) for frame, taken_ns in pairs])
+    spans = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in clear]
+    unclear = [data.Span(e.onset_ns, e.offset_ns, data.UNCLEAR) for e in shown if e not in clear]
+    return replace(film, frames=[frame for frame, _ in pairs]), spans, unclear
 
 
 def with_hands(film: Film, seed: int, events: Sequence[data.Span]) -> tuple[Film, list[data.Span]]:
@@ -138,27 +151,36 @@ def through_codec(film: Film, crf: int) -> Film:
     return replace(film, frames=[replace(f, rgb=rgb) for f, rgb in zip(film.frames, coded, strict=True)])
 
 
-def add_pass(pack: WindowPack, film: Film, studio: Studio, person: str, turn: int, base_seed: int) -> None:
+def add_pass(
+    pack: WindowPack,
+    film: Film,
+    studio: Studio,
+    person: str,
+    turn: int,
+    base_seed: int,
+    smiles: Sequence[ArrayF64],
+) -> None:
     """One run over a video: as it is (``turn`` -1), or varied, and with events of its own."""
     seed = int(hashlib.sha256(f"{film.name} {turn} {base_seed}".encode()).hexdigest()[:8], 16)
     rng, quiet = np.random.default_rng(seed), turn < 0
     events: list[data.Span] = []
-    hands: list[data.Span] = []
+    others: list[data.Span] = []
     if not quiet:
         film = variant(film, *(float(np.exp(rng.uniform(*np.log(span)))) for span in (SIZES, TEMPO)))
     origin = Origin(film.name if quiet else f"{film.name}@{turn}", person, "train", True, film.fps)
     if not quiet:
         band = (max(0.04, 2.2 / film.fps), 0.2) if turn % 5 else (0.2, 0.45)
-        film, events = inject(film, seed, band)
+        film, events, others = inject(film, seed, band, drawn_smile(smiles, seed))
         if turn % 3 == 1:
             film, hands = with_hands(film, seed, events)
+            others += hands
         if rng.random() < 0.6:
             film = through_codec(film, int(rng.integers(18, 31)))
     ladder = duration_ladder(0.04, 0.2)
     longer = (*ladder, *(round(1.25 * d) for d in ladder))
     for strip in data.face_strips(film.frames, studio.detector):
         lengths = longer if quiet else data.drawn_durations(rng)
-        items = list(data.hypotheses(strip.pts_ns, events, hands, lengths))
+        items = list(data.hypotheses(strip.pts_ns, events, others, lengths))
         if not quiet:
             rest = round(REST_RATE * (strip.pts_ns[-1] - strip.pts_ns[0]) / 1e9)
             items = data.choose(items, data.Budget(4, 3, rest // 2, rest), rng)

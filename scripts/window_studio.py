@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ import cv2  # must be imported before PyAV
 import av  # isort: skip
 import numpy as np
 
+from stream_mer.app.compose import DetectorFactory
+from stream_mer.app.portraits import read_smiles
+from stream_mer.config import Settings
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.face.zoomed import ZoomedDetector
 from stream_mer.runtime.assets import AssetStore
@@ -24,7 +27,7 @@ from stream_mer.runtime.shipped import engines_root, find_manifest
 from stream_mer.synth.mesh import MeshRun
 from stream_mer.training.clf_measure import bicubic
 from stream_mer.training.clf_pack import Upscale
-from stream_mer.types import ImageU8
+from stream_mer.types import ArrayF64, ImageU8
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,6 +35,8 @@ else:
     import tomli as tomllib
 
 SUPER_RESOLVER = "rrdb-light-x4"
+SMILING = 0.5
+"""Share of the people drawn who smile as a real person did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,23 @@ def open_studio(assets: Path | None) -> Studio:
 
     paths: dict[str, Upscale | None] = {"native": None, "lr": bicubic, "sr": super_resolve}
     return Studio(ZoomedDetector(coarse, fine), mesh, paths)
+
+
+def read_training_smiles(folder: Path, assets: Path | None) -> list[ArrayF64]:
+    """How everybody smiled whose portraits at rest and smiling are in the folder; training people only.
+
+    Raises:
+        SourceError: there is no such pair.
+    """
+    store = AssetStore(assets)
+    engine = OpenVinoEngine.from_file(store.path("face_landmark.tflite"), threads=1)
+    return list(read_smiles(folder, DetectorFactory(Settings(assets=assets), store), engine))
+
+
+def drawn_smile(smiles: Sequence[ArrayF64], *key: int) -> ArrayF64 | None:
+    """One of the smiles for half of the people, None for the rest; the same key draws the same."""
+    rng = np.random.default_rng(key)
+    return smiles[int(rng.integers(len(smiles)))] if smiles and rng.random() < SMILING else None
 
 
 def settings_of(file: Path) -> dict[str, Any]:

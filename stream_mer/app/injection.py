@@ -76,24 +76,39 @@ class Injection:
                 yield frame
 
     def truth(self) -> tuple[TrueEvent, ...]:
-        """The events that show in three pictures, the face in each of their frames and one either side."""
-        times = np.array([t for t, _ in self.seen], np.int64)
-        taken = [p for _, p in self.seen]
-
-        def visible(span: Interval) -> bool:
-            first, last = np.searchsorted(times, span)
-            new = {p for p in taken[first:last] if p is not None and p >= span[0]}
-            return (
-                last < len(taken)
-                and len(new) >= FRAMES_SEEN
-                and None not in taken[max(0, first - 1) : last + 1]
-            )
-
-        return tuple(e for e in self.injector.events if visible((e.onset_ns, e.offset_ns)))
+        """The events that everybody can be asked for, see ``clear_events``."""
+        return clear_events(self.injector.events, self.seen)
 
     def shown(self) -> tuple[TrueEvent, ...]:
         """The events of which a picture with the face shows anything, wholly visible or not."""
         return self.injector.shown([taken for _, taken in self.seen if taken is not None])
+
+    def unclear(self) -> tuple[TrueEvent, ...]:
+        """The events that show, but not clearly: nobody is asked for them, nor wrong to report them."""
+        clear = self.truth()
+        return tuple(event for event in self.shown() if event not in clear)
+
+
+def clear_events(
+    events: Sequence[TrueEvent], seen: Sequence[tuple[int, int | None]]
+) -> tuple[TrueEvent, ...]:
+    """The events that show in three pictures, the face in each of their frames and one either side.
+
+    Args:
+        events: what was put in.
+        seen: every frame's time in order, and when its picture was taken; None without a face.
+    """
+    times = np.array([t for t, _ in seen], np.int64)
+    taken = [p for _, p in seen]
+
+    def visible(span: Interval) -> bool:
+        first, last = np.searchsorted(times, span)
+        new = {p for p in taken[first:last] if p is not None and p >= span[0]}
+        return (
+            last < len(taken) and len(new) >= FRAMES_SEEN and None not in taken[max(0, first - 1) : last + 1]
+        )
+
+    return tuple(e for e in events if visible((e.onset_ns, e.offset_ns)))
 
 
 def inject_into(
@@ -108,7 +123,7 @@ def inject_into(
     version: Version = "test",
     one_sided: float = 0.0,
     labels: Sequence[str] = LABELS,
-    measured: ArrayF64 | None = None,
+    smile: ArrayF64 | None = None,
 ) -> tuple[Source, Injection]:
     """Open a recording with events drawn at random into it.
 
@@ -123,7 +138,7 @@ def inject_into(
         version: family of warps and pulses; 'test' differs from what trains.
         one_sided: share of the events on one side only, where their units can.
         labels: classes drawn from.
-        measured: how a real face moved (``synth.measured``): every event moves so, whatever its units.
+        smile: how a real face smiled (``synth.measured``): smiles move so.
 
     Returns:
         A source of the same frames and times with the events in them, and what is put in; its truth is known
@@ -147,5 +162,5 @@ def inject_into(
         one_sided=one_sided,
         labels=labels,
     )
-    injection = Injection(Injector(events, seed, version, measured=measured))
+    injection = Injection(Injector(events, seed, version, smile=smile))
     return Through(source, partial(injection.frames, detector, run)), injection

@@ -102,7 +102,7 @@ def inject_video(options: IntoOptions) -> int:
         "pts_ns": [pts_ns for pts_ns, _ in injection.seen],
         "face": [taken_ns is not None for _, taken_ns in injection.seen],
         "events": [asdict(event) for event in events],
-        "partly_visible": [asdict(e) for e in injection.shown() if e not in events],
+        "partly_visible": [asdict(event) for event in injection.unclear()],
     }
     write_text(path.with_suffix(".json"), json.dumps(truth, indent=2) + "\n", "the clip's truth")
     print(f"{counted(len(events), 'micro-expression')} in {counted(len(injection.seen), 'frame')} -> {path}")

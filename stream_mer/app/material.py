@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -51,6 +52,8 @@ LADDER_S = (0.045, 0.065, 0.095, 0.14, 0.19)
 CLEAR_PEAKS = (0.01, 0.03)
 """Displacements, in face widths, that are no question of amplitude."""
 Truth = Callable[[], tuple[TrueEvent, ...]]
+Opened: TypeAlias = tuple[Source, Truth, Truth]
+"""A source, its true events and its unclear ones, known once it has been iterated."""
 
 
 def read_split(file: Path, part: str) -> dict[str, tuple[str, ...]]:
@@ -127,8 +130,11 @@ class Material:
                     yield self._kept(f"{kind}-{Path(name).stem}-{seed}-{self._band}", build, name, person, of)
 
     def real_smiles(self) -> list[ArrayF64]:
-        """How everybody smiled of whom there are both studio portraits (CC BY 4.0), in order of names."""
-        return list(read_smiles(self.data / "faces", self._detectors, self._mesh))
+        """How the validation people smiled (studio portraits, CC BY 4.0), in order of names.
+
+        How training people smiled is known to the networks.
+        """
+        return list(read_smiles(self.data / "faces" / "val", self._detectors, self._mesh))
 
     def clips(
         self,
@@ -214,43 +220,43 @@ class Material:
         except OSError as error:
             raise SourceError(f"cannot read {self._path(name)}: {error.strerror or error}") from error
 
-    def _video(self, name: str, seed: int, crf: int | None) -> tuple[Source, Truth]:
-        source, truth = self._injected(name, seed)
-        return source if crf is None else coded(source, crf), truth
+    def _video(self, name: str, seed: int, crf: int | None) -> Opened:
+        source, truth, unclear = self._injected(name, seed)
+        return source if crf is None else coded(source, crf), truth, unclear
 
     def _injected(
-        self, name: str, seed: int, labels: Sequence[str] = LABELS, measured: ArrayF64 | None = None
-    ) -> tuple[Source, Truth]:
+        self, name: str, seed: int, labels: Sequence[str] = LABELS, smile: ArrayF64 | None = None
+    ) -> Opened:
         if seed == 0:
-            return PyAvSource(self._path(name)), tuple
+            return PyAvSource(self._path(name)), tuple, tuple
         durations, detect = self._durations, self._detectors.build
         source, injection = inject_into(
             self._path(name), detect, self._mesh.run, seed,
-            durations_s=durations, peaks=PEAKS, labels=labels, measured=measured,
+            durations_s=durations, peaks=PEAKS, labels=labels, smile=smile,
         )  # fmt: skip
-        return source, injection.truth
+        return source, injection.truth, injection.unclear
 
     def _clip(self, file: str, part: str, seed: int, spec: ClipSpec, disturbance: str = "") -> Watched:
         people = self._portraits(part)
         person = people[int(np.random.default_rng([seed, 5]).integers(len(people)))]
 
-        def build() -> tuple[Source, Truth]:
+        def build() -> Opened:
             clip = ClipSource(person, spec, seed)
-            return disturbed(clip, disturbance, seed), clip.truth
+            return disturbed(clip, disturbance, seed), clip.truth, tuple
 
         portrait = hashlib.sha256(person.rgb.tobytes()).hexdigest()
         of = made_of(portrait, spec, seed, disturbance, *self._watching)
         return self._kept(f"{file}-{person.name}", build, file, person.name, of)
 
-    def _kept(
-        self, file: str, build: Callable[[], tuple[Source, Truth]], name: str, person: str, of: str
-    ) -> Watched:
+    def _kept(self, file: str, build: Callable[[], Opened], name: str, person: str, of: str) -> Watched:
         path = self.cache / f"{file}.npz"
         if path.exists() and kept_of(path) == of:
             return replace(load_watched(path), person=person)
         self.report(f"watching {file}")
-        source, truth = build()
-        watched = watch(source, truth, self.settings, self._detectors, name=name, person=person)
+        source, truth, unclear = build()
+        watched = watch(
+            source, truth, self.settings, self._detectors, name=name, person=person, unclear=unclear
+        )
         save_watched(path, watched, of)
         return watched
 

@@ -42,7 +42,10 @@ WAYS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run of one video: every candidate, and what was there (nothing, if nothing was injected)."""
+    """One run of one video: every candidate, and what was there (nothing, if nothing was injected).
+
+    ``unclear`` is there as well, but whoever reports it is neither right nor wrong.
+    """
 
     video: str
     person: str
@@ -53,6 +56,7 @@ class Trial:
     vetoes: Collection[str] = DEFAULT
     limits: VetoLimits = field(default_factory=VetoLimits)
     min_ns: int = 0
+    unclear: tuple[TrueEvent, ...] = ()
 
     def decide(self, threshold: float) -> tuple[tuple[Event, ...], tuple[Rejection, ...]]:
         """What the product reports at this threshold, and what it turns down."""
@@ -60,14 +64,18 @@ class Trial:
         return judge.judge(self.candidates)
 
     def matches(self, threshold: float, min_iou: float = 0.5) -> list[tuple[Event | None, TrueEvent | None]]:
-        """Every event found with its truth, then the false ones, then the missed ones."""
+        """Every event found with its truth, then the false ones, then the missed ones.
+
+        What was found where only something unclear is, is left out.
+        """
         found, _ = self.decide(threshold)
         spans = [(e.onset_ns, e.offset_ns) for e in found]
         true = [(e.onset_ns, e.offset_ns) for e in self.truth]
         pairs = match_intervals(spans, true, min_iou)
         hits, taken = {i for i, _ in pairs}, {j for _, j in pairs}
         rows: list[tuple[Event | None, TrueEvent | None]] = [(found[i], self.truth[j]) for i, j in pairs]
-        rows += [(e, None) for i, e in enumerate(found) if i not in hits]
+        false = (e for i, e in enumerate(found) if i not in hits)
+        rows += [(e, None) for e in false if not any(_meet(e, other) for other in self.unclear)]
         rows += [(None, e) for j, e in enumerate(self.truth) if j not in taken]
         return rows
 
@@ -98,6 +106,7 @@ def run_trial(watched: Watched, settings: Settings, networks: Networks, engines:
         watched.truth,
         tuple(found),
         min_ns=_shortest_ns(settings),
+        unclear=watched.unclear,
     )
 
 
@@ -147,9 +156,16 @@ def run_flow(watched: Iterable[Watched], settings: Settings) -> list[Trial]:
             for event in spotter.push(item.crops)
         )
         trials.append(
-            Trial(one.name, one.person, one.minutes, 1.0, one.truth, found, min_ns=shortest),
-        )
+            Trial(
+                one.name, one.person, one.minutes, 1.0, one.truth, found,
+                min_ns=shortest, unclear=one.unclear,
+            )
+        )  # fmt: skip
     return trials
+
+
+def _meet(found: Event, other: TrueEvent) -> bool:
+    return found.onset_ns < other.offset_ns and other.onset_ns < found.offset_ns
 
 
 def _shortest_ns(settings: Settings) -> int:

@@ -33,8 +33,9 @@ POSE = 13
 class Watched:
     """The faces of one video: every crop both as LR and as native picture, every frame's time.
 
-    The frames carry no picture, only its size. ``truth`` are the injected or rendered events,
-    ``person`` whom the bootstrap counts as one. 52 kB a face and frame.
+    The frames carry no picture, only its size. ``truth`` are the injected or rendered events, ``unclear``
+    such as show in too few pictures to be asked for: who reports them is not wrong. ``person`` is whom the
+    bootstrap counts as one. 52 kB a face and frame.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Watched:
     info: SourceInfo
     frames: tuple[FrameFaces, ...]
     truth: tuple[TrueEvent, ...] = ()
+    unclear: tuple[TrueEvent, ...] = ()
 
     @property
     def minutes(self) -> float:
@@ -65,11 +67,13 @@ class Watched:
             yield replace(item, crops=tuple(replace(c, picture=None, sr=True) for c in item.crops))
 
     def part(self, start_s: float, stop_s: float) -> Watched:
-        """The frames and the whole events of ``[start_s, stop_s)``."""
+        """The frames and the whole events of ``[start_s, stop_s)``; events that it cuts are unclear."""
         low, high = start_s * SECOND, stop_s * SECOND
         frames = tuple(f for f in self.frames if low <= f.frame.pts_ns < high)
         truth = tuple(e for e in self.truth if low <= e.onset_ns and e.offset_ns <= high)
-        return replace(self, frames=frames, truth=truth)
+        rest = (e for e in (*self.truth, *self.unclear) if e not in truth)
+        unclear = tuple(e for e in rest if e.offset_ns > low and e.onset_ns < high)
+        return replace(self, frames=frames, truth=truth, unclear=unclear)
 
 
 def watch(
@@ -80,6 +84,7 @@ def watch(
     *,
     name: str,
     person: str,
+    unclear: Callable[[], tuple[TrueEvent, ...]] = tuple,
 ) -> Watched:
     """Run detector, tracker and crop over a source and keep what they give; closes the source.
 
@@ -90,6 +95,7 @@ def watch(
         detectors: builds the detector for the source's size.
         name: of the clip, for reports.
         person: who is in it.
+        unclear: events of which nobody can say that they show; asked when the source has ended.
     """
     kept: list[FrameFaces] = []
     with closing(source):
@@ -99,7 +105,7 @@ def watch(
             for frame in source:
                 (faces,) = step.push(frame)
                 kept.append(replace(faces, frame=replace(frame, rgb=blank(frame.rgb.shape[:2]))))
-        return Watched(name, person, info, tuple(kept), truth())
+        return Watched(name, person, info, tuple(kept), truth(), unclear())
 
 
 def blank(size: tuple[int, ...]) -> ImageU8:
@@ -124,6 +130,7 @@ def save_watched(path: Path, watched: Watched, made_of: str = "") -> None:
         "person": watched.person,
         "info": asdict(watched.info),
         "truth": [asdict(e) for e in watched.truth],
+        "unclear": [asdict(e) for e in watched.unclear],
         "made_of": made_of,
     }
     partial = path.with_suffix(".partial.npz")
@@ -171,8 +178,11 @@ def load_watched(path: Path) -> Watched:
         FrameFaces(Frame(int(i), int(t), blank((int(h), int(w))), int(e)), tuple(crops.get(row, ())))
         for row, (i, t, e, h, w) in enumerate(frames)
     )
-    truth = tuple(TrueEvent(**{**e, "action_units": tuple(e["action_units"])}) for e in about["truth"])
-    return Watched(about["name"], about["person"], SourceInfo(**about["info"]), items, truth)
+    truth, unclear = (
+        tuple(TrueEvent(**{**e, "action_units": tuple(e["action_units"])}) for e in about[kind])
+        for kind in ("truth", "unclear")
+    )
+    return Watched(about["name"], about["person"], SourceInfo(**about["info"]), items, truth, unclear)
 
 
 def _place(row: int, track: FaceTrack) -> list[float]:

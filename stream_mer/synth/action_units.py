@@ -139,3 +139,9 @@ def known_units(units: Sequence[str]) -> None:
     """Raise ``ValueError`` unless every unit can be drawn."""
     for unit in units:
         split_side(unit)
+
+
+def smiling_sides(units: Sequence[str]) -> str:
+    """``"RL"``, ``"R"`` or ``"L"`` for a set of units that makes a smile; empty for any other set."""
+    parts = dict(split_side(unit) for unit in units)
+    return parts["12"] if "12" in parts and parts.keys() <= {"6", "12"} else ""

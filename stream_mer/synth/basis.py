@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from stream_mer.synth.action_units import is_lid_unit
+from stream_mer.synth.action_units import is_lid_unit, smiling_sides
 from stream_mer.synth.dense import blurred, filled_outline, resample
-from stream_mer.synth.fields import FieldStyle, field_on_mesh
+from stream_mer.synth.fields import FieldStyle, field_on_mesh, half
 from stream_mer.synth.landmarks import LOWER_LID, UPPER_LID, face_axes
 from stream_mer.types import ArrayF32, ArrayF64
 
@@ -98,17 +98,30 @@ class WarpBasis:
     def movement(self, units: Sequence[str], style: FieldStyle) -> ArrayF32:
         """Unit displacement of a set of action units acting together.
 
+        Args:
+            units: as in ``action_units``.
+            style: the person; one with a smile of his own smiles so.
+
         Returns:
             ``(rows, columns, 2)`` float32; its longest vector is exactly 1 (portrait px per px asked for).
         """
+        sides = smiling_sides(units)
+        if style.smile is not None and sides:
+            return self.measured(style.smile, sides)
         total = np.zeros((self.rows, self.columns, 2), np.float32)
         for unit in units:
             total += self.spread(field_on_mesh(self.mesh, unit, style), keep_eyes=not is_lid_unit(unit))
         return _unit(total)
 
-    def measured(self, movement: ArrayF64) -> ArrayF32:
-        """The same of a movement seen in another face: ``(468, 2)`` along that face's axes."""
-        return _unit(self.spread(self.axes.vectors(movement), keep_eyes=True))
+    def measured(self, movement: ArrayF64, sides: str = "RL") -> ArrayF32:
+        """The same of a movement seen in another face: ``(468, 2)`` along that face's axes.
+
+        With one of ``sides`` only, the other side of the face stays.
+        """
+        own = np.ones(len(self.mesh))
+        if len(sides) == 1:
+            own = half(self.axes.coordinates(self.mesh), -1.0 if sides == "R" else 1.0)
+        return _unit(self.spread(own[:, None] * self.axes.vectors(movement), keep_eyes=True))
 
     def _weights_of_points(self) -> None:
         low = (self.mesh[:, :2].min(0) - 0.2 * self.axes.width - self.origin) / self.step

@@ -32,7 +32,9 @@ class Clip:
     seed: int
 
 
-def render_clip(portrait: ImageU8, mesh: ArrayF64, spec: ClipSpec, seed: int) -> Clip:
+def render_clip(
+    portrait: ImageU8, mesh: ArrayF64, spec: ClipSpec, seed: int, smile: ArrayF64 | None = None
+) -> Clip:
     """Render a clip of the person in ``portrait``.
 
     Args:
@@ -40,11 +42,12 @@ def render_clip(portrait: ImageU8, mesh: ArrayF64, spec: ClipSpec, seed: int) ->
         mesh: ``(468, 2 or 3)`` face mesh in px of the portrait, see ``mesh.fit_mesh``.
         spec: what to put in.
         seed: non-negative; the same arguments give the same bytes.
+        smile: as in ``plan_clip``.
 
     Returns:
         The clip; memory is T * H * W * 3 bytes (see ``iterate_clip``).
     """
-    plan, frames = iterate_clip(portrait, mesh, spec, seed)
+    plan, frames = iterate_clip(portrait, mesh, spec, seed, smile)
     count = len(plan.pts_ns)
     pictures = np.empty((count, spec.height, spec.width, 3), np.uint8)
     meshes = np.empty((count, len(mesh), 2), np.float32)
@@ -56,10 +59,10 @@ def render_clip(portrait: ImageU8, mesh: ArrayF64, spec: ClipSpec, seed: int) ->
 
 
 def iterate_clip(
-    portrait: ImageU8, mesh: ArrayF64, spec: ClipSpec, seed: int
+    portrait: ImageU8, mesh: ArrayF64, spec: ClipSpec, seed: int, smile: ArrayF64 | None = None
 ) -> tuple[ClipPlan, Iterator[RenderedFrame]]:
     """Like ``render_clip``, but gives the plan (with the truth) at once and the frames one by one."""
-    plan = plan_clip(spec, seed)
+    plan = plan_clip(spec, seed, smile)
     return plan, Renderer(portrait, mesh, plan).frames()
 
 

@@ -29,6 +29,9 @@ from stream_mer.types import ArrayF64
 
 TURN_DEG = 25.0
 """How far directions of one person may be off those of the description, degrees."""
+WIDEST: dict[Version, float] = {"train": 1.9, "test": 1.45}
+"""Reaches at most, times those of the description. Real smiles cover two to three times the area of what the
+table and muscles describe, and those of 70 people are nearer to training people that reach so far."""
 ONE_SIDE = 0.03
 """Points so far beyond the middle line, face widths, stay when a unit acts on the other side only."""
 
@@ -39,7 +42,8 @@ class FieldStyle:
 
     Arrays have one row for each of 256 slots; a component's slot follows from its place in the
     table, so a style gives the same field for the same unit every time. ``muscular`` is how much of a
-    training person's motion comes of muscles, 0..1; the rest is the table's.
+    training person's motion comes of muscles, 0..1; the rest is the table's. ``smile``
+    ``(468, 2)`` is how a real face smiled (``measured.py``): with it, smiles move so.
     """
 
     version: Version
@@ -48,9 +52,15 @@ class FieldStyle:
     gain: ArrayF64
     widen: ArrayF64
     shift: ArrayF64
+    smile: ArrayF64 | None = None
 
 
-def draw_style(rng: np.random.Generator, version: Version = "train", strength: float = 1.0) -> FieldStyle:
+def draw_style(
+    rng: np.random.Generator,
+    version: Version = "train",
+    strength: float = 1.0,
+    smile: ArrayF64 | None = None,
+) -> FieldStyle:
     """A random style: directions, magnitudes and reaches vary, and where a movement is centred (training).
 
     A third of the training people each move by the table, as muscles pull, and by a mixture. People differ
@@ -61,14 +71,15 @@ def draw_style(rng: np.random.Generator, version: Version = "train", strength: f
         rng: source of randomness.
         version: ``train`` or ``test``.
         strength: 1 for a person; 0 for the description as it stands.
+        smile: how a real face smiled, if this person is to smile so.
     """
     slots = 256
     muscular = strength * float(np.clip(rng.uniform(-1.0, 2.0), 0.0, 1.0))
     turn = np.deg2rad(TURN_DEG) * strength * rng.uniform(-1, 1, slots)
     gain = np.exp(0.4 * strength * rng.standard_normal(slots).clip(-2, 2))
-    widen = np.exp(strength * rng.uniform(np.log(0.7), np.log(1.45), slots))
+    widen = np.exp(strength * rng.uniform(np.log(0.7), np.log(WIDEST[version]), slots))
     shift = 0.012 * strength * rng.standard_normal((slots, 2)).clip(-2, 2)
-    return FieldStyle(version, muscular, turn, gain, widen, shift)
+    return FieldStyle(version, muscular, turn, gain, widen, shift, smile)
 
 
 def field_on_mesh(mesh: ArrayF64, unit: str, style: FieldStyle) -> ArrayF64:
@@ -124,10 +135,14 @@ def _pulled(
     for number, component in enumerate(parts):
         weight = _region(component.where, points)
         for anchors, sign, slot in _ends(name, number, component, sides):
-            # fades across the middle line, unless it lies on it
-            own = np.clip(0.5 + sign * points[:, 0] / 0.06, 0.0, 1.0) if sign else 1.0
+            own = half(points, sign) if sign else 1.0
             field += (weight * own)[:, None] * _pull(points, component, anchors, sign, slot, style)
     return field
+
+
+def half(points: ArrayF64, sign: float) -> ArrayF64:
+    """1 on one side of the face (-1 right, 1 left), 0 on the other; fades across the middle line."""
+    return np.asarray(np.clip(0.5 + sign * points[:, 0] / 0.06, 0.0, 1.0))
 
 
 def _ends(

@@ -35,7 +35,7 @@ class Injector:
         seed: person, pulses; the same seed injects the same.
         version: family of pulses and fields, as for clips.
         track: number written into the truth, when several faces of a video are injected in turn.
-        measured: how a real face moved (``synth.measured``): every event moves so, whatever its units.
+        smile: how a real face smiled (``synth.measured``): smiles move so.
     """
 
     def __init__(
@@ -44,11 +44,10 @@ class Injector:
         seed: int,
         version: Version = "train",
         track: int = 0,
-        measured: ArrayF64 | None = None,
+        smile: ArrayF64 | None = None,
     ) -> None:
         rng = stream(seed, 10, version)
-        self._person = draw_style(stream(seed, 11, version), version)
-        self._measured = measured
+        self._person = draw_style(stream(seed, 11, version), version, smile=smile)
         self._pulses: list[Pulse] = []
         truth: list[TrueEvent] = []
         for event in sorted(events, key=lambda e: e.onset_s):
@@ -91,7 +90,7 @@ class Injector:
                 continue
             size = pulse.at(pts_ns) * event.peak * basis.axes.width
             if size > 0:
-                local += np.float32(size) * self._movement(basis, event)
+                local += np.float32(size) * basis.movement(event.action_units, self._person)
         grid = CoarseGrid(low, high, max(1, round(basis.axes.width / 40)))
         x, y = grid.refine(*basis.invert(local, grid.x.astype(np.float32), grid.y.astype(np.float32)))
         out = rgb.copy()
@@ -101,11 +100,6 @@ class Injector:
     def shown(self, taken_ns: Sequence[int]) -> tuple[TrueEvent, ...]:
         """The events of which pictures taken at these times show anything."""
         return tuple(e for e in self.events if any(e.onset_ns < t < e.offset_ns for t in taken_ns))
-
-    def _movement(self, basis: WarpBasis, event: TrueEvent) -> ArrayF32:
-        if self._measured is not None:
-            return basis.measured(self._measured)
-        return basis.movement(event.action_units, self._person)
 
     def _rest(self, basis: WarpBasis) -> ArrayF32:
         """The constant shift over the face, fading to nothing at the rim of the grid."""

@@ -57,15 +57,16 @@ def stream(seed: int, purpose: int, version: Version) -> np.random.Generator:
     return np.random.default_rng([seed, purpose, int(version == "test")])
 
 
-def plan_clip(spec: ClipSpec, seed: int) -> ClipPlan:
+def plan_clip(spec: ClipSpec, seed: int, smile: ArrayF64 | None = None) -> ClipPlan:
     """Decide everything that happens in a clip; the same spec and seed give the same plan.
 
     Args:
         spec: what the clip should contain.
         seed: non-negative.
+        smile: how a real face smiled (``measured.py``): smiles, small and large, move so.
     """
     pts_ns, repeats = _frame_times(stream(seed, 0, spec.version), spec)
-    person = draw_style(stream(seed, 1, spec.version), spec.version)
+    person = draw_style(stream(seed, 1, spec.version), spec.version, smile=smile)
     wanted = draw_distractors(stream(seed, 2, spec.version), spec)
     events: list[TrueEvent] = []
     movements: list[Movement] = []

@@ -24,6 +24,8 @@ POSITIVE_IOU = 0.55
 """A window that overlaps an event this much must be flagged; the product's ladder always offers one."""
 NEGATIVE_IOU = 0.3
 """A window that overlaps no event more than this must not be flagged; between the two nothing is asked."""
+UNCLEAR = "unclear"
+"""Kind of a span in which something shows that nobody can be sure of: windows on it ask nothing."""
 MIN_FRAMES = 2.5
 """Shortest window in frame distances, as in ``core.windowing``."""
 
@@ -129,6 +131,9 @@ def _judge(
     centre: int, duration: int, events: Sequence[Span], distractors: Sequence[Span]
 ) -> Hypothesis | None:
     start, stop = centre - duration // 2, centre + duration // 2
+    over = [span for span in distractors if start < span.offset_ns and span.onset_ns < stop]
+    if any(span.label == UNCLEAR for span in over):
+        return None
     near = -1
     for index, event in enumerate(events):
         inter = min(stop, event.offset_ns) - max(start, event.onset_ns)
@@ -143,10 +148,7 @@ def _judge(
             near = index
     if near >= 0:
         return Hypothesis(centre, duration, NONE, "near", near)
-    for span in distractors:
-        if start < span.offset_ns and span.onset_ns < stop:
-            return Hypothesis(centre, duration, NONE, span.label, -1)
-    return Hypothesis(centre, duration, NONE, "rest", -1)
+    return Hypothesis(centre, duration, NONE, over[0].label if over else "rest", -1)
 
 
 def choose(items: Iterable[Hypothesis], budget: Budget, rng: np.random.Generator) -> list[Hypothesis]:

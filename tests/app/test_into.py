@@ -230,6 +230,7 @@ def test_what_no_frame_shows_is_not_partly_visible() -> None:
     injection.seen = [(k * 40_000_000, k * 40_000_000 if k != 13 else None) for k in range(25)]
     assert [e.onset_ns for e in injection.truth()] == [100_000_000]
     assert [e.onset_ns for e in injection.shown()] == [100_000_000, 460_000_000, 900_000_000]
+    assert [e.onset_ns for e in injection.unclear()] == [460_000_000, 900_000_000]
 
 
 def test_truth_says_in_how_many_frames_an_event_shows(

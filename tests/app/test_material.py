@@ -18,6 +18,7 @@ from stream_mer.errors import SourceError
 from stream_mer.protocols import Source
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.synth.basis import WarpBasis
+from stream_mer.types import ArrayF32, ArrayF64
 
 PEOPLE = {"ann": ("one.mp4",)}
 
@@ -27,7 +28,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was watched; nothing really is."""
     names: list[str] = []
 
-    def watched(source: Source, *_: object, name: str, person: str) -> Watched:
+    def watched(source: Source, *_: object, name: str, person: str, **__: object) -> Watched:
         names.append(name)
         return Watched(name, person, source.info, ())
 
@@ -123,12 +124,13 @@ def test_smiles_of_real_people_turn_the_corners_of_the_mouth_up_and_out(
 ) -> None:
     with pytest.raises(SourceError, match="no pairs"):
         made.real_smiles()
-    for name in ("003_neutral.jpg", "003_smile.jpg", "004_neutral.jpg"):
-        (tmp_path / "faces" / "train" / "london").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "faces" / "train" / "london" / name).write_bytes(
-            (faces / "train" / "london" / name).read_bytes()
-        )
-    (smile,) = made.real_smiles()
+    for name in ("train/london/003", "val/london/121", "val/london/125"):
+        for kind in ("neutral", "smile"):
+            file = f"{name}_{kind}.jpg"
+            (tmp_path / "faces" / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "faces" / file).write_bytes((faces / file).read_bytes())
+    (tmp_path / "faces" / "val" / "london" / "125_smile.jpg").unlink()
+    (smile,) = made.real_smiles()  # training people's smiles are known to the networks
     right, left = smile[61], smile[291]
     assert right[0] < -0.1
     assert left[0] > 0.1
@@ -141,7 +143,12 @@ def test_every_event_is_a_smile_and_moves_as_the_one_given(
     smile, moved = np.zeros((468, 2)), []
     smile[[61, 291]] = [[-0.7, -0.7], [0.7, -0.7]]
     inject = WarpBasis.measured
-    monkeypatch.setattr(WarpBasis, "measured", lambda basis, m: moved.append(m) or inject(basis, m))
+
+    def measured(basis: WarpBasis, movement: ArrayF64, sides: str) -> ArrayF32:
+        moved.append(movement)
+        return inject(basis, movement, sides)
+
+    monkeypatch.setattr(WarpBasis, "measured", measured)
     truth = [e for watched in made.smiles(PEOPLE, range(1, 4), [smile]) for e in watched.truth]
     assert {e.label for e in truth} == {"happiness"}
     assert moved

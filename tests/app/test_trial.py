@@ -84,10 +84,11 @@ def test_watching_keeps_every_frame_with_both_crops_and_the_truth(watched: Watch
 
 
 def test_what_is_kept_comes_back_equal(watched: Watched, tmp_path: Path) -> None:
+    watched = replace(watched, unclear=(truth(500, 2),))
     save_watched(tmp_path / "sub" / "one.npz", watched)
     again = load_watched(tmp_path / "sub" / "one.npz")
-    assert (again.name, again.person, again.info, again.truth) == (
-        watched.name, watched.person, watched.info, watched.truth,
+    assert (again.name, again.person, again.info, again.truth, again.unclear) == (
+        watched.name, watched.person, watched.info, watched.truth, watched.unclear,
     )  # fmt: skip
     for one, two in zip(watched.frames, again.frames, strict=True):
         assert (one.frame.index, one.frame.pts_ns, one.frame.epoch) == (
@@ -106,6 +107,8 @@ def test_a_part_keeps_only_whole_events(watched: Watched) -> None:
     assert len(watched.part(0.2, 0.6).truth) == 1
     half = watched.part(0.35, 0.8)
     assert half.truth == ()
+    assert half.unclear == watched.truth  # half of it still shows
+    assert watched.part(0.5, 0.8).unclear == ()
     assert all(f.frame.pts_ns >= 350 * MS for f in half.frames)
 
 
@@ -133,6 +136,12 @@ ONE = trial(
     [candidate(1000, 0.9), candidate(3000, 0.8, 1), candidate(5000, 0.7), candidate(7000, 0.95, 0, BLINK)],
     [truth(1010), truth(3020), truth(9000)],
 )
+
+
+def test_who_reports_what_shows_unclearly_is_neither_right_nor_wrong() -> None:
+    unclear = replace(ONE, unclear=(truth(5100), truth(11_000)))
+    assert unclear.count(0.5) == (2, 0, 1, 1)
+    assert replace(ONE, unclear=(truth(1200), truth(5170))).count(0.5) == (2, 1, 1, 1)  # beside it, and a hit
 
 
 def test_counts_follow_threshold_class_and_veto() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,11 +11,13 @@ from hypothesis import strategies as st
 
 from stream_mer.synth.basis import WarpBasis
 from stream_mer.synth.demo import demo_portrait
+from stream_mer.synth.fields import draw_style
 from stream_mer.synth.inject import Injector
 from stream_mer.synth.landmarks import face_axes
 from stream_mer.synth.measured import STEADY, measured_movement
-from stream_mer.synth.spec import EventSpec
-from stream_mer.types import ArrayF64
+from stream_mer.synth.plan import plan_clip
+from stream_mer.synth.spec import NO_DISTRACTORS, ClipSpec, EventSpec
+from stream_mer.types import ArrayF64, ImageU8
 
 PICTURE, MESH = demo_portrait()
 AXES = face_axes(MESH)
@@ -58,21 +62,53 @@ def test_nothing_moved_is_refused() -> None:
         measured_movement(MESH, MESH[:400])
 
 
-def test_a_measured_movement_is_injected_instead_of_the_units() -> None:
-    movement = measured_movement(MESH, smiling(0.05))
+def test_who_has_a_smile_of_his_own_smiles_so_and_moves_otherwise_as_described() -> None:
+    basis, smile = WarpBasis(MESH), measured_movement(MESH, smiling(0.05))
+    person = draw_style(np.random.default_rng(3), "test")
+    smiler = dataclasses.replace(person, smile=smile)
+    for units in (("12",), ("6", "12")):
+        np.testing.assert_array_equal(basis.movement(units, smiler), basis.measured(smile))
+        assert not np.allclose(basis.movement(units, person), basis.measured(smile), atol=0.1)
+    for units in (("1", "2"), ("6",), ("12", "15"), ("14",)):
+        np.testing.assert_array_equal(basis.movement(units, smiler), basis.movement(units, person))
+
+
+@pytest.mark.parametrize(("unit", "moves", "stays"), [("R12", 61, 291), ("L12", 291, 61)])
+def test_half_a_smile_leaves_the_other_corner(unit: str, moves: int, stays: int) -> None:
+    smile = measured_movement(MESH, smiling(0.05))
+    smiler = draw_style(np.random.default_rng(3), "train", smile=smile)
+    basis = WarpBasis(MESH)
+    moved = np.hypot(*basis.at_points(basis.movement((unit,), smiler), MESH[[moves, stays], :2]).T)
+    assert moved[0] > 0.5
+    assert moved[1] < 0.05
+
+
+def test_a_measured_smile_is_injected_instead_of_the_described() -> None:
+    movement = np.zeros((468, 2))
+    movement[[105, 334]] = [0.0, -1.0]  # a smile that nobody has: with the brows
     grid = WarpBasis(MESH).measured(movement)
     assert np.hypot(grid[..., 0], grid[..., 1]).max() == pytest.approx(1.0, abs=1e-5)
-    event = EventSpec(1.0, 0.2, "surprise", ("1", "2"), 0.03, 0.5)
-    smile, brows = (Injector([event], 3, "test", measured=m) for m in (movement, None))
-    (truth,) = smile.events
+    event = EventSpec(1.0, 0.2, "happiness", ("12",), 0.03, 0.5)
+    own, described = (Injector([event], 3, "test", smile=m) for m in (movement, None))
+    (truth,) = own.events
     rest, apex, other = (
-        i.apply(PICTURE, t, MESH) for i, t in ((smile, 0), (smile, truth.apex_ns), (brows, truth.apex_ns))
+        i.apply(PICTURE, t, MESH) for i, t in ((own, 0), (own, truth.apex_ns), (described, truth.apex_ns))
     )
-    changed = np.abs(apex.astype(int) - rest).max(2) > 8
-    y = MESH[CORNERS, 1].mean()
-    rows = np.arange(len(changed))
-    assert changed.any()
-    assert np.average(rows, weights=changed.sum(1)) == pytest.approx(y, abs=0.1 * AXES.width)
-    assert (
-        np.average(rows, weights=(np.abs(other.astype(int) - rest).max(2) > 8).sum(1)) < y - 0.2 * AXES.width
-    )
+    rows = np.arange(len(PICTURE))
+
+    def height(moved: ImageU8) -> float:
+        changed = np.abs(moved.astype(int) - rest).max(2) > 8
+        return float(np.average(rows, weights=changed.sum(1)))
+
+    assert height(apex) == pytest.approx(MESH[[105, 334], 1].mean(), abs=0.15 * AXES.width)
+    assert height(other) > height(apex) + 0.3 * AXES.width
+
+
+def test_a_clip_of_who_has_a_smile_shows_it() -> None:
+    smile = measured_movement(MESH, smiling(0.05))
+    spec = ClipSpec(0.5, 30, events=(EventSpec(0.1, 0.2, "happiness", ("12",), 0.03),), rates=NO_DISTRACTORS)
+    own, described = (plan_clip(spec, 3, given) for given in (smile, None))
+    assert own.events == described.events
+    np.testing.assert_array_equal(own.movements[0].heights, described.movements[0].heights)
+    assert own.movements[0].style.smile is smile
+    assert described.movements[0].style.smile is None

@@ -15,6 +15,7 @@ from stream_mer.training.clf_data import (
     NEGATIVE_IOU,
     NONE,
     POSITIVE_IOU,
+    UNCLEAR,
     Budget,
     FaceStrip,
     Hypothesis,
@@ -59,6 +60,17 @@ def test_truth_of_windows(fps: float, onset: int, length: int, seed: int) -> Non
         else:
             assert item.target == 2
             assert overlap >= POSITIVE_IOU * 0.99
+
+
+def test_windows_on_what_shows_unclearly_ask_nothing() -> None:
+    event, unclear = Span(500 * MS, 620 * MS, "disgust"), Span(1200 * MS, 1280 * MS, UNCLEAR)
+    lengths = (100 * MS, 160 * MS)
+    asked = list(hypotheses(times(60.0, 2.5), [event], [unclear], lengths))
+    assert {item.kind for item in asked} == {"positive", "near", "rest"}
+    spans = [(i.centre_ns - i.duration_ns // 2, i.centre_ns + i.duration_ns // 2) for i in asked]
+    assert all(stop <= unclear.onset_ns or start >= unclear.offset_ns for start, stop in spans)
+    without = list(hypotheses(times(60.0, 2.5), [event], [], lengths))
+    assert len(without) > len(asked)
 
 
 def test_every_long_enough_event_has_windows() -> None:

@@ -30,6 +30,17 @@ def test_every_open_video_has_a_place(videos: Path) -> None:
     assert placed == {f.name for f in videos.iterdir() if f.suffix != ".md"}
 
 
+def test_half_of_the_people_smile_as_somebody_did() -> None:
+    from window_studio import drawn_smile
+
+    smiles = [np.full((468, 2), float(i)) for i in range(5)]
+    drawn = [drawn_smile(smiles, 7, number) for number in range(200)]
+    assert 80 < sum(one is None for one in drawn) < 120
+    assert {float(one[0, 0]) for one in drawn if one is not None} == {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert drawn_smile(smiles, 7, 3) is drawn[3]
+    assert drawn_smile([], 7, 3) is None
+
+
 def test_windows_of_a_clip_and_of_a_video(
     faces: Path, videos: Path, assets_dir: Path, tmp_path: Path
 ) -> None:
@@ -40,7 +51,12 @@ def test_windows_of_a_clip_and_of_a_video(
     split = tmp_path / "split.toml"
     split.write_text('[tune]\nsomeone = ["asl_eat.mkv"]\n[final]\nother = ["absent.mkv"]\n')
     packs = tmp_path / "packs"
-    rest = ["--out", str(packs), "--assets", str(assets_dir)]
+    portraits = tmp_path / "portraits"
+    portraits.mkdir()
+    for kind in ("neutral", "smile"):
+        name = f"003_{kind}.jpg"
+        (portraits / name).write_bytes((faces / "train" / "london" / name).read_bytes())
+    rest = ["--out", str(packs), "--assets", str(assets_dir), "--smiles", str(portraits)]
     assert make_windows.main(["clips", str(config), "--data", str(faces), *rest]) == 0
     assert make_windows.main(["video", str(config), "--data", str(videos), "--split", str(split), *rest]) == 0
     table = load_packs(packs)
