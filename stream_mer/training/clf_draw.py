@@ -46,6 +46,16 @@ def augment(raw: Tensor, extent: Tensor, generator: torch.Generator) -> tuple[Te
     return padded[..., 1 + dy : 33 + dy, 1 + dx : 33 + dx], extent
 
 
+def summed(one: Tensor, other: Tensor) -> Tensor:
+    """Raw flow ``(N, 11, 32, 32)`` of a face that does both at once.
+
+    Motions this small add up; what flow leaves unexplained adds up in squares, and it is to be trusted where
+    both are.
+    """
+    residual = torch.hypot(one[:, 6:9], other[:, 6:9])
+    return torch.cat([one[:, :6] + other[:, :6], residual, torch.minimum(one[:, 9:], other[:, 9:])], 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Mix:
     """What a batch is made of."""
@@ -55,6 +65,9 @@ class Mix:
     real_share: float
     """Share that comes from real video, of the positives as of the negatives: if only one of them came from
     there, looking real would itself speak for or against an event."""
+    summed: float = 0.0
+    """Share of the windows of real video that are sums, see ``summed``: there is little real video, and what
+    was injected into it is soon known by heart."""
 
 
 class Drawer:
@@ -77,23 +90,36 @@ class Drawer:
         self.negative = {flag: groups(~event & (real == flag)) for flag in (False, True)}
         self.positives = int(event.sum())
 
-    def epoch(self, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-        """Row numbers of one epoch's batches."""
+    def epoch(self, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Row numbers of one epoch's batches, and of the windows to be added to each (-1: none).
+
+        A sum is of a clip's event and quiet real video, or of quiet real video and a clip without an event.
+        """
         mix = self.mix
         count = round(mix.batch / (1 + mix.negatives_per_positive))
         real = round((mix.batch - count) * mix.real_share) if self.negative[True] else 0
         true = round(count * mix.real_share) if self.positive[True] else 0
+        events = round(true * mix.summed) if real else 0  # a sum needs quiet real video
+        quiet = round(real * mix.summed)
         for _ in range(max(1, round(1.5 * self.positives / count))):
-            picks = [self._even(self.positive[False], count - true, rng)]
-            if true:
-                picks.append(self._even(self.positive[True], true, rng))
-            picks.append(self._even(self.negative[False], mix.batch - count - real, rng))
-            if real:
-                picks.append(self._even(self.negative[True], real, rng))
-            yield np.concatenate(picks)
+            picks = [
+                self._even(self.positive[False], count - true + events, rng),
+                self._even(self.positive[True], true - events, rng),
+                self._even(self.negative[False], mix.batch - count - real, rng),
+                self._even(self.negative[True], real, rng),
+            ]
+            rows = np.concatenate(picks)
+            added = np.full(len(rows), -1, np.intp)
+            if events:
+                added[:events] = self._even(self.negative[True], events, rng)
+            if quiet:
+                added[-quiet:] = self._even(self.negative[False], quiet, rng)
+            yield rows, added
 
     @staticmethod
     def _even(groups: list[NDArray[np.intp]], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        if not count:
+            return np.zeros(0, np.intp)
         share = np.sqrt([len(g) for g in groups])  # between even and proportional
         which = rng.choice(len(groups), count, p=share / share.sum())
         return np.array([rng.choice(groups[w]) for w in which], np.intp)

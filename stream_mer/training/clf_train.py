@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stream_mer.training.clf_data import NONE
-from stream_mer.training.clf_draw import Drawer, Mix, augment
+from stream_mer.training.clf_draw import Drawer, Mix, augment, summed
 from stream_mer.training.clf_judge import Judgement, Table, judge
 from stream_mer.training.clf_net import (
     CLASSES,
@@ -44,6 +44,8 @@ class ClassifierSettings:
     """Decay of the moving average of the weights, per step; the average is what is judged and kept."""
     real_share: float = 0.5
     """Share of the drawn negatives that come from real video."""
+    summed: float = 0.0
+    """Share of the windows of real video that are sums with windows of clips."""
     bf16: bool = True
     """Multiply in bfloat16 while training: three times as fast on processors that have it."""
     extent_weight: float = 0.3
@@ -59,7 +61,7 @@ class ClassifierSettings:
     @property
     def mix(self) -> Mix:
         """What a batch is made of."""
-        return Mix(self.batch, self.negatives_per_positive, self.real_share)
+        return Mix(self.batch, self.negatives_per_positive, self.real_share, self.summed)
 
 
 def outputs_of(
@@ -123,8 +125,7 @@ def train(
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     drawer = Drawer(table, settings.mix)
     raw_of, extents = table["raw"], extents_of(table)
-    first = next(drawer.epoch(np.random.default_rng(0)))
-    many = np.concatenate([first, next(drawer.epoch(np.random.default_rng(1)))])
+    many = np.concatenate([next(drawer.epoch(np.random.default_rng(i)))[0] for i in (0, 1)])
     x = features(torch.from_numpy(raw_of[many].astype(np.float32)))[:, columns]
     net.scale.copy_(1.0 / (x.square().mean((0, 2, 3)).sqrt() + 1e-3).view(1, -1, 1, 1))
     average = get_ema_multi_avg_fn(settings.memory)  # type: ignore[no-untyped-call]
@@ -148,10 +149,11 @@ def train(
         torch.manual_seed(settings.seed * 1000 + epoch)  # dropout
         net.train()
         losses = []
-        for rows in drawer.epoch(np.random.default_rng((settings.seed, epoch))):
-            raw, extent = augment(
-                torch.from_numpy(raw_of[rows].astype(np.float32)), torch.from_numpy(extents[rows]), generator
-            )
+        for rows, added in drawer.epoch(np.random.default_rng((settings.seed, epoch))):
+            drawn = torch.from_numpy(raw_of[rows].astype(np.float32))
+            both = added >= 0
+            drawn[both] = summed(drawn[both], torch.from_numpy(raw_of[added[both]].astype(np.float32)))
+            raw, extent = augment(drawn, torch.from_numpy(extents[rows]), generator)
             target = torch.from_numpy(table["target"][rows].astype(np.int64))
             x = features(raw)[:, columns].to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 from stream_mer.training.clf_data import NONE  # noqa: E402
-from stream_mer.training.clf_draw import Drawer, augment  # noqa: E402
+from stream_mer.training.clf_draw import Drawer, augment, summed  # noqa: E402
 from stream_mer.training.clf_export import write_onnx  # noqa: E402
 from stream_mer.training.clf_judge import calibrate, event_logit, judge  # noqa: E402
 from stream_mer.training.clf_net import (  # noqa: E402
@@ -114,7 +114,10 @@ def test_resumed_training_equals_uninterrupted(table: dict[str, np.ndarray], tmp
 
 def test_drawing_is_balanced(table: dict[str, np.ndarray]) -> None:
     drawer = Drawer(table, ClassifierSettings(batch=80).mix)
-    rows = np.concatenate(list(drawer.epoch(np.random.default_rng(0))))
+    rows, added = (
+        np.concatenate(column) for column in zip(*drawer.epoch(np.random.default_rng(0)), strict=True)
+    )
+    assert (added == -1).all()
     assert (table["part"][rows] == "train").all()
     drawn = np.bincount(table["target"][rows], minlength=6)
     assert drawn[NONE] == pytest.approx(3 * drawn[:NONE].sum(), rel=0.02)
@@ -126,6 +129,32 @@ def test_drawing_is_balanced(table: dict[str, np.ndarray]) -> None:
     seldom = (table["person"] == "seldom")[there].mean()
     drawn_seldom = (table["person"][rows] == "seldom")[real & ~event].mean()
     assert seldom < 0.25 < drawn_seldom  # nobody drowns because he is seen less
+
+
+def test_half_of_what_is_real_are_sums_with_clips(table: dict[str, np.ndarray]) -> None:
+    drawer = Drawer(table, ClassifierSettings(batch=80, summed=0.5).mix)
+    rows, added = (
+        np.concatenate(column) for column in zip(*drawer.epoch(np.random.default_rng(0)), strict=True)
+    )
+    event, both = table["target"][rows] != NONE, added >= 0
+    real, real_too = table["real"][rows], table["real"][added] & both
+    assert (table["target"][added[both]] == NONE).all()  # the label is that of the window added to
+    assert (table["part"][added[both]] == "train").all()
+    assert not (real & real_too).any()
+    assert (real ^ real_too)[both].all()  # one of each
+    assert real_too[event].mean() == pytest.approx(0.25, abs=0.03)
+    assert (both & real)[~event].mean() == pytest.approx(0.25, abs=0.03)
+    assert (real | real_too)[event].mean() == pytest.approx((real | real_too)[~event].mean(), abs=0.03)
+
+
+def test_a_sum_moves_by_both_and_is_trusted_where_both_are() -> None:
+    one, other = torch.rand(2, 11, 32, 32), torch.rand(2, 11, 32, 32)
+    both = summed(one, other)
+    torch.testing.assert_close(both[:, :6], one[:, :6] + other[:, :6])
+    torch.testing.assert_close(both[:, 6:9] ** 2, one[:, 6:9] ** 2 + other[:, 6:9] ** 2)
+    torch.testing.assert_close(both[:, 9:], torch.minimum(one, other)[:, 9:])
+    still = torch.cat([torch.zeros(2, 9, 32, 32), torch.ones(2, 2, 32, 32)], 1)
+    torch.testing.assert_close(summed(one, still), one)
 
 
 def test_augmentation_keeps_the_sense_of_signs() -> None:
