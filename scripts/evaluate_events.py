@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from stream_mer.core.metrics import SpottingCount, confusion_matrix, match_intervals
+from stream_mer.core.metrics import SpottingCount, confusion_matrix, excused, match_intervals
 from stream_mer.core.protocol import analysis_f1, strs
 from stream_mer.datasets.annotations import read_annotations
 from stream_mer.datasets.truth import TruthSpan
@@ -48,10 +48,11 @@ def compare(args: argparse.Namespace) -> None:
     for run, truth in zip(args.runs, args.truth, strict=True):
         log = run / "events.jsonl" if run.is_dir() else run
         found = [record.event for record in read_records(log)]
-        true = read_annotations(truth).events
+        there = read_annotations(truth)
+        true = there.events
         for word in {one.label for one in true} - set(LABELS):
             raise ConfigError(f"{truth}: unknown label {word!r}\nwrite one of {', '.join(LABELS)}")
-        count, hits = score(found, true, args.min_iou)
+        count, hits = score(found, true, args.min_iou, there.unclear)
         print(line(run.name, count))
         total, pairs = total + count, pairs + hits
     print(line("all", total))
@@ -63,14 +64,17 @@ def compare(args: argparse.Namespace) -> None:
 
 
 def score(
-    found: Sequence[Event], true: Sequence[TruthSpan], min_iou: float
+    found: Sequence[Event], true: Sequence[TruthSpan], min_iou: float, unclear: Sequence[TruthSpan] = ()
 ) -> tuple[SpottingCount, list[tuple[int, int]]]:
-    """Counts of one run, and (true, found) class of every hit."""
-    pairs = match_intervals(
-        [(e.onset_ns, e.offset_ns) for e in found], [(t.onset_ns, t.offset_ns) for t in true], min_iou
-    )
+    """Counts of one run, and (true, found) class of every hit; for ``unclear`` see ``metrics.excused``."""
+    spans = [(e.onset_ns, e.offset_ns) for e in found]
+    others, hidden = ([(t.onset_ns, t.offset_ns) for t in some] for some in (true, unclear))
+    pairs = match_intervals(spans, others, min_iou)
     hits = [(LABELS.index(true[j].label), LABELS.index(found[i].label)) for i, j in pairs]
-    return SpottingCount(len(pairs), len(found) - len(pairs), len(true) - len(pairs)), hits
+    matched = {i for i, _ in pairs}
+    rest = [span for i, span in enumerate(spans) if i not in matched]
+    false = len(rest) - len(excused(rest, others, hidden))
+    return SpottingCount(len(pairs), false, len(true) - len(pairs)), hits
 
 
 def line(name: str, count: SpottingCount) -> str:

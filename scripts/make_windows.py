@@ -1,7 +1,7 @@
 """Make the classifier's training windows.
 
-    python scripts/make_windows.py clips CONFIG --data FACES --smiles FACES/train --out PACKS
-    python scripts/make_windows.py video CONFIG --data VIDEOS --smiles FACES/train --out PACKS
+    python scripts/make_windows.py clips CONFIG --data FACES --smiles FACES --out PACKS
+    python scripts/make_windows.py video CONFIG --data VIDEOS --smiles FACES --out PACKS
 
 ``clips`` renders synthetic clips of portraits (FACES holds index.csv and the pictures); ``video`` takes
 real video, as it is and with micro-expressions injected into its frames. Both go the product's own way:

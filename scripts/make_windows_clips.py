@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +12,7 @@ from window_studio import (
     drawn_smile,
     h264,
     open_studio,
+    people_of,
     picture,
     read_training_smiles,
     settings_of,
@@ -70,12 +70,8 @@ def make(args: argparse.Namespace) -> None:
 
 def people(folder: Path, part: str) -> list[dict[str, str]]:
     """Portraits of a part; ``choose`` are 15 % of the training people, drawn by name."""
-    with (folder / "index.csv").open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
-
     training = part in TRAINS
-
-    wanted = [r for r in rows if (r["split"] == "val") == (part == "val")]
+    wanted = [r for r in people_of(folder) if (r["split"] == "val") == (part == "val")]
     if part != "val":
         wanted = [r for r in wanted if aside(r["person"]) == (part == "choose")]
     return [r for r in wanted if training or r["source"] != "sfhq"]

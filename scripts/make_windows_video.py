@@ -49,6 +49,8 @@ TEMPO = (0.8, 1.25)
 """... and how much slower or faster they play it."""
 HANDS_RATE = 20.0
 """Visits of a hand a minute, in every third pass."""
+SMILES = 13
+"""Key of the draw of a smile, apart from all others of a pass."""
 REST_RATE = 8.0
 """Quiet windows a second of an injected pass."""
 
@@ -158,7 +160,7 @@ def add_pass(
     person: str,
     turn: int,
     base_seed: int,
-    smiles: Sequence[ArrayF64],
+    smiles: Sequence[ArrayF64 | None],
 ) -> None:
     """One run over a video: as it is (``turn`` -1), or varied, and with events of its own."""
     seed = int(hashlib.sha256(f"{film.name} {turn} {base_seed}".encode()).hexdigest()[:8], 16)
@@ -170,7 +172,7 @@ def add_pass(
     origin = Origin(film.name if quiet else f"{film.name}@{turn}", person, "train", True, film.fps)
     if not quiet:
         band = (max(0.04, 2.2 / film.fps), 0.2) if turn % 5 else (0.2, 0.45)
-        film, events, others = inject(film, seed, band, drawn_smile(smiles, seed))
+        film, events, others = inject(film, seed, band, drawn_smile(smiles, seed, SMILES))
         if turn % 3 == 1:
             film, hands = with_hands(film, seed, events)
             others += hands

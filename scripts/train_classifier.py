@@ -1,7 +1,7 @@
 """Train the classifier on window packs and write it as an engine.
 
-    python scripts/make_windows.py clips CONFIG --data FACES --smiles FACES/train --out PACKS
-    python scripts/make_windows.py video CONFIG --data VIDEOS --smiles FACES/train --out PACKS
+    python scripts/make_windows.py clips CONFIG --data FACES --smiles FACES --out PACKS
+    python scripts/make_windows.py video CONFIG --data VIDEOS --smiles FACES --out PACKS
     python scripts/train_classifier.py CONFIG --packs PACKS --out RUN --engine engines/cnn-mer
 
 RUN receives report.txt and a folder for each member of the committee with config.json, log.csv,

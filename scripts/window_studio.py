@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from stream_mer.app.compose import DetectorFactory
 from stream_mer.app.portraits import read_smiles
 from stream_mer.config import Settings
+from stream_mer.core.splits import aside
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.face.zoomed import ZoomedDetector
 from stream_mer.runtime.assets import AssetStore
@@ -36,7 +38,7 @@ else:
 
 SUPER_RESOLVER = "rrdb-light-x4"
 SMILING = 0.5
-"""Share of the people drawn who smile as a real person did."""
+"""Share of the people drawn who smile as a real person did, unless that one is set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +66,34 @@ def open_studio(assets: Path | None) -> Studio:
     return Studio(ZoomedDetector(coarse, fine), mesh, paths)
 
 
-def read_training_smiles(folder: Path, assets: Path | None) -> list[ArrayF64]:
-    """How everybody smiled whose portraits at rest and smiling are in the folder; training people only.
+def people_of(faces: Path) -> list[dict[str, str]]:
+    """The rows of a portrait folder's index.csv."""
+    with (faces / "index.csv").open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def read_training_smiles(faces: Path, assets: Path | None) -> list[ArrayF64 | None]:
+    """How every training person smiled of whom there are portraits at rest and smiling; None if set aside.
 
     Raises:
-        SourceError: there is no such pair.
+        SourceError: a pair does not show one clear face each.
     """
     store = AssetStore(assets)
+    detectors = DetectorFactory(Settings(assets=assets), store)
     engine = OpenVinoEngine.from_file(store.path("face_landmark.tflite"), threads=1)
-    return list(read_smiles(folder, DetectorFactory(Settings(assets=assets), store), engine))
+    rows = [r for r in people_of(faces) if r["split"] == "train" and r["path"].endswith("_neutral.jpg")]
+    smiles: list[ArrayF64 | None] = []
+    for row in sorted(rows, key=lambda r: r["path"]):
+        known = not aside(row["person"])
+        smiles += read_smiles([faces / row["path"]], detectors, engine) if known else [None]
+    return smiles
 
 
-def drawn_smile(smiles: Sequence[ArrayF64], *key: int) -> ArrayF64 | None:
-    """One of the smiles for half of the people, None for the rest; the same key draws the same."""
+def drawn_smile(smiles: Sequence[ArrayF64 | None], *key: int) -> ArrayF64 | None:
+    """One of the smiles for half of the people, None for who smiles as described.
+
+    The same key draws the same; it should be nobody else's, or what is drawn depends on theirs.
+    """
     rng = np.random.default_rng(key)
     return smiles[int(rng.integers(len(smiles)))] if smiles and rng.random() < SMILING else None
 

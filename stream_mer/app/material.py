@@ -134,7 +134,8 @@ class Material:
 
         How training people smiled is known to the networks.
         """
-        return list(read_smiles(self.data / "faces" / "val", self._detectors, self._mesh))
+        at_rest = sorted((self.data / "faces" / "val").rglob("*_neutral.jpg"))
+        return list(read_smiles(at_rest, self._detectors, self._mesh))
 
     def clips(
         self,

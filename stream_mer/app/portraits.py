@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,11 +101,13 @@ def read_portrait(file: Path, detectors: DetectorFactory, engine: OpenVinoEngine
     return Portrait(file.stem, frame.rgb, mesh) if score >= MIN_FACE_SCORE else None
 
 
-def read_smiles(faces: Path, detectors: DetectorFactory, engine: OpenVinoEngine) -> Iterator[ArrayF64]:
-    """How people moved between a portrait at rest and one smiling, see ``synth.measured``; in order of names.
+def read_smiles(
+    at_rest: Sequence[Path], detectors: DetectorFactory, engine: OpenVinoEngine
+) -> Iterator[ArrayF64]:
+    """How people moved between a portrait at rest and one smiling, see ``synth.measured``; in that order.
 
     Args:
-        faces: folder with pairs ``NAME_neutral.jpg`` and ``NAME_smile.jpg``, at any depth.
+        at_rest: files ``NAME_neutral.jpg``, with ``NAME_smile.jpg`` beside them.
         detectors: build the face detector.
         engine: the landmark network.
 
@@ -113,11 +115,11 @@ def read_smiles(faces: Path, detectors: DetectorFactory, engine: OpenVinoEngine)
         SourceError: no such pair, or none with two clear faces.
     """
     usable = 0
-    for rest in sorted(faces.rglob("*_neutral.jpg")):
+    for rest in at_rest:
         smiling = rest.with_name(rest.name.replace("_neutral", "_smile"))
         pair = [read_portrait(file, detectors, engine) for file in (rest, smiling) if file.exists()]
         if len(pair) == 2 and pair[0] is not None and pair[1] is not None:
             usable += 1
             yield measured_movement(pair[0].mesh, pair[1].mesh)
     if not usable:
-        raise SourceError(f"{faces} holds no pairs *_neutral.jpg and *_smile.jpg of one clear face each.")
+        raise SourceError("there are no pairs *_neutral.jpg and *_smile.jpg of one clear face each.")

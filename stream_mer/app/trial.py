@@ -21,7 +21,7 @@ from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR, Candidate, Judge
 from stream_mer.core.flow_spotting import FlowSpotter
-from stream_mer.core.metrics import match_intervals
+from stream_mer.core.metrics import excused, match_intervals
 from stream_mer.core.operating import CountTable
 from stream_mer.core.tally import Tally
 from stream_mer.core.vetoes import DEFAULT, VetoLimits
@@ -44,7 +44,7 @@ WAYS: dict[str, tuple[str, str]] = {
 class Trial:
     """One run of one video: every candidate, and what was there (nothing, if nothing was injected).
 
-    ``unclear`` is there as well, but whoever reports it is neither right nor wrong.
+    ``unclear`` is there as well, but shows too little: who reports it is neither right nor wrong.
     """
 
     video: str
@@ -66,7 +66,7 @@ class Trial:
     def matches(self, threshold: float, min_iou: float = 0.5) -> list[tuple[Event | None, TrueEvent | None]]:
         """Every event found with its truth, then the false ones, then the missed ones.
 
-        What was found where only something unclear is, is left out.
+        What was found where something unclear is and nothing true, is left out, see ``metrics.excused``.
         """
         found, _ = self.decide(threshold)
         spans = [(e.onset_ns, e.offset_ns) for e in found]
@@ -74,8 +74,13 @@ class Trial:
         pairs = match_intervals(spans, true, min_iou)
         hits, taken = {i for i, _ in pairs}, {j for _, j in pairs}
         rows: list[tuple[Event | None, TrueEvent | None]] = [(found[i], self.truth[j]) for i, j in pairs]
-        false = (e for i, e in enumerate(found) if i not in hits)
-        rows += [(e, None) for e in false if not any(_meet(e, other) for other in self.unclear)]
+        false = [e for i, e in enumerate(found) if i not in hits]
+        left_out = excused(
+            [(e.onset_ns, e.offset_ns) for e in false],
+            true,
+            [(e.onset_ns, e.offset_ns) for e in self.unclear],
+        )
+        rows += [(e, None) for i, e in enumerate(false) if i not in left_out]
         rows += [(None, e) for j, e in enumerate(self.truth) if j not in taken]
         return rows
 
@@ -162,10 +167,6 @@ def run_flow(watched: Iterable[Watched], settings: Settings) -> list[Trial]:
             )
         )  # fmt: skip
     return trials
-
-
-def _meet(found: Event, other: TrueEvent) -> bool:
-    return found.onset_ns < other.offset_ns and other.onset_ns < found.offset_ns
 
 
 def _shortest_ns(settings: Settings) -> int:

@@ -66,15 +66,6 @@ class Watched:
                 continue
             yield replace(item, crops=tuple(replace(c, picture=None, sr=True) for c in item.crops))
 
-    def part(self, start_s: float, stop_s: float) -> Watched:
-        """The frames and the whole events of ``[start_s, stop_s)``; events that it cuts are unclear."""
-        low, high = start_s * SECOND, stop_s * SECOND
-        frames = tuple(f for f in self.frames if low <= f.frame.pts_ns < high)
-        truth = tuple(e for e in self.truth if low <= e.onset_ns and e.offset_ns <= high)
-        rest = (e for e in (*self.truth, *self.unclear) if e not in truth)
-        unclear = tuple(e for e in rest if e.offset_ns > low and e.onset_ns < high)
-        return replace(self, frames=frames, truth=truth, unclear=unclear)
-
 
 def watch(
     source: Source,

@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.signals import FACE
+from stream_mer.core.spotting import EARLIEST_NS
 from stream_mer.types import ArrayF32, ArrayF64, Event
 
 REST_NS = 100_000_000
 """Pictures this long before and after the supposed event are looked at: what else moves is seldom nearer."""
-EARLIEST_NS = 40_000_000
-"""An offset is moved forward by at most this: how late an event is reported stays bounded."""
 LENGTHS = np.geomspace(0.4, 2.5, 13)
 """Lengths that are tried, in supposed lengths."""
 SHIFTS = np.linspace(-0.75, 0.75, 25)
@@ -119,6 +118,8 @@ def measure_extent(
 
 def motion_course(way: ArrayF64, pictures: list[ArrayF32]) -> ArrayF64 | None:
     """``(T,)`` how much of the event's change each picture shows, but for a factor and a straight line.
+
+    None if nothing changes, or no picture shows the time before or after.
 
     Args:
         way: ``(T,)`` rising times, 0 at the supposed onset and 1 at the offset.

@@ -82,6 +82,28 @@ def count_spotting(
     return SpottingCount(tp, len(found) - tp, len(true) - tp)
 
 
+def excused(found: Sequence[Interval], true: Sequence[Interval], unclear: Sequence[Interval]) -> set[int]:
+    """Found intervals that count neither way, because of something that nobody can be asked for.
+
+    Args:
+        found: those without a match.
+        true: everything that can be asked for; what meets any of it is not excused.
+        unclear: what is there as well, but shows too little. Each excuses one found interval at most, which
+            covers half of it or lies in it by half: of what shows too little, nobody can tell the limits.
+
+    Returns:
+        Indices in ``found``.
+    """
+    apart = [i for i, f in enumerate(found) if not any(interval_iou(f, t) for t in true)]
+    pairs = match_intervals([found[i] for i in apart], unclear, 1e-9)
+    return {apart[i] for i, j in pairs if _half_shared(found[apart[i]], unclear[j])}
+
+
+def _half_shared(a: Interval, b: Interval) -> bool:
+    shared = min(a[1], b[1]) - max(a[0], b[0])
+    return 2 * shared >= min(a[1] - a[0], b[1] - b[0])
+
+
 def confusion_matrix(true: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> NDArray[np.int64]:
     """``(classes, classes)`` counts, rows true, columns predicted.
 

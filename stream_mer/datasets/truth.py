@@ -33,7 +33,10 @@ class TruthSpan:
 
 @dataclass(frozen=True, slots=True)
 class ClipTruth:
-    """All that is true about a clip. ``subject`` and ``fps`` are None where the file does not say."""
+    """All that is true about a clip. ``subject`` and ``fps`` are None where the file does not say.
+
+    ``unclear`` events show too little to be asked for (``partly_visible`` in the file).
+    """
 
     clip: str
     events: tuple[TruthSpan, ...]
@@ -41,6 +44,7 @@ class ClipTruth:
     subject: str | None = None
     fps: float | None = None
     seed: int | None = None
+    unclear: tuple[TruthSpan, ...] = ()
 
 
 def truth_path(clip: Path) -> Path:
@@ -65,6 +69,8 @@ def read_truth(path: Path | str) -> ClipTruth:
         others = tuple(
             _span(one, f"distractor {n}", "kind") for n, one in enumerate(record.get("distractors", ()), 1)
         )
+        hidden = record.get("partly_visible", ())
+        unclear = tuple(_span(one, f"partly visible event {n}", "label") for n, one in enumerate(hidden, 1))
         rate = record.get("fps", record.get("spec", {}).get("fps"))
         return ClipTruth(
             clip=str(record.get("clip", path.stem)),
@@ -73,6 +79,7 @@ def read_truth(path: Path | str) -> ClipTruth:
             subject=record.get("subject"),
             fps=None if rate is None else float(rate),
             seed=record.get("seed"),
+            unclear=unclear,
         )
     except OSError as error:
         raise ConfigError(

@@ -143,5 +143,6 @@ def known_units(units: Sequence[str]) -> None:
 
 def smiling_sides(units: Sequence[str]) -> str:
     """``"RL"``, ``"R"`` or ``"L"`` for a set of units that makes a smile; empty for any other set."""
-    parts = dict(split_side(unit) for unit in units)
-    return parts["12"] if "12" in parts and parts.keys() <= {"6", "12"} else ""
+    parts = [split_side(unit) for unit in units]
+    sides = "".join(side for name, side in parts if name == "12")
+    return "".join(sorted(set(sides), reverse=True)) if {name for name, _ in parts} <= {"6", "12"} else ""

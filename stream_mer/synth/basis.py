@@ -14,7 +14,7 @@ import numpy as np
 
 from stream_mer.synth.action_units import is_lid_unit, smiling_sides
 from stream_mer.synth.dense import blurred, filled_outline, resample
-from stream_mer.synth.fields import FieldStyle, field_on_mesh, half
+from stream_mer.synth.fields import FieldStyle, field_on_mesh, on_side
 from stream_mer.synth.landmarks import LOWER_LID, UPPER_LID, face_axes
 from stream_mer.types import ArrayF32, ArrayF64
 
@@ -120,7 +120,7 @@ class WarpBasis:
         """
         own = np.ones(len(self.mesh))
         if len(sides) == 1:
-            own = half(self.axes.coordinates(self.mesh), -1.0 if sides == "R" else 1.0)
+            own = on_side(self.axes.coordinates(self.mesh), -1.0 if sides == "R" else 1.0)
         return _unit(self.spread(own[:, None] * self.axes.vectors(movement), keep_eyes=True))
 
     def _weights_of_points(self) -> None:

@@ -135,13 +135,18 @@ def _pulled(
     for number, component in enumerate(parts):
         weight = _region(component.where, points)
         for anchors, sign, slot in _ends(name, number, component, sides):
-            own = half(points, sign) if sign else 1.0
+            own = on_side(points, sign) if sign else 1.0
             field += (weight * own)[:, None] * _pull(points, component, anchors, sign, slot, style)
     return field
 
 
-def half(points: ArrayF64, sign: float) -> ArrayF64:
-    """1 on one side of the face (-1 right, 1 left), 0 on the other; fades across the middle line."""
+def on_side(points: ArrayF64, sign: float) -> ArrayF64:
+    """``(N,)``: 1 on one side of the face (-1 right, 1 left), 0 on the other; fades across the middle line.
+
+    Args:
+        points: ``(N, 2)`` along the face's axes, face widths.
+        sign: the side.
+    """
     return np.asarray(np.clip(0.5 + sign * points[:, 0] / 0.06, 0.0, 1.0))
 
 

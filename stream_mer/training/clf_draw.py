@@ -88,6 +88,8 @@ class Drawer:
 
         self.positive = {flag: groups(event & (real == flag)) for flag in (False, True)}
         self.negative = {flag: groups(~event & (real == flag)) for flag in (False, True)}
+        rest = real & (table["kind"][rows] == "rest")
+        self.quiet = groups(~event & rest)
         self.positives = int(event.sum())
 
     def epoch(self, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -99,21 +101,22 @@ class Drawer:
         count = round(mix.batch / (1 + mix.negatives_per_positive))
         real = round((mix.batch - count) * mix.real_share) if self.negative[True] else 0
         true = round(count * mix.real_share) if self.positive[True] else 0
-        events = round(true * mix.summed) if real else 0  # a sum needs quiet real video
-        quiet = round(real * mix.summed)
+        events = round(true * mix.summed) if self.quiet else 0
+        others = round(real * mix.summed) if events else 0  # else being a sum would speak against an event
         for _ in range(max(1, round(1.5 * self.positives / count))):
             picks = [
                 self._even(self.positive[False], count - true + events, rng),
                 self._even(self.positive[True], true - events, rng),
                 self._even(self.negative[False], mix.batch - count - real, rng),
-                self._even(self.negative[True], real, rng),
+                self._even(self.negative[True], real - others, rng),
+                self._even(self.quiet, others, rng),
             ]
             rows = np.concatenate(picks)
             added = np.full(len(rows), -1, np.intp)
             if events:
-                added[:events] = self._even(self.negative[True], events, rng)
-            if quiet:
-                added[-quiet:] = self._even(self.negative[False], quiet, rng)
+                added[:events] = self._even(self.quiet, events, rng)
+            if others:
+                added[-others:] = self._even(self.negative[False], others, rng)
             yield rows, added
 
     @staticmethod

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from stream_mer.errors import ConfigError
 from stream_mer.training.clf_data import NONE
 from stream_mer.training.clf_draw import Drawer, Mix, augment, summed
 from stream_mer.training.clf_judge import Judgement, Table, judge
@@ -55,6 +56,8 @@ class ClassifierSettings:
     """Channels of the three convolution layers."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.summed <= 1:
+            raise ConfigError(f"summed = {self.summed:g} is no share.\nGive 0 to 1.")
         for name in ("features", "widths"):  # TOML has lists only
             object.__setattr__(self, name, tuple(getattr(self, name)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,10 +21,11 @@ from stream_mer.app.calibrating import (
 )
 from stream_mer.app.disturb import disturbed
 from stream_mer.app.material import read_split
+from stream_mer.app.networks import pick_networks
 from stream_mer.app.portraits import astronaut
 from stream_mer.app.rendered import ClipSource, trial_spec
 from stream_mer.app.spotting_report import MISSED, clip_table, confusion_of, difference, real_table
-from stream_mer.app.trial import Trial, count_trials
+from stream_mer.app.trial import Trial, count_trials, opened, run_flow, run_trial
 from stream_mer.app.watched import Watched, load_watched, save_watched, watch
 from stream_mer.config import Settings
 from stream_mer.core.decision import Candidate
@@ -103,15 +105,6 @@ def test_what_is_kept_comes_back_equal(watched: Watched, tmp_path: Path) -> None
     assert [p.name for p in (tmp_path / "sub").iterdir()] == ["one.npz"]
 
 
-def test_a_part_keeps_only_whole_events(watched: Watched) -> None:
-    assert len(watched.part(0.2, 0.6).truth) == 1
-    half = watched.part(0.35, 0.8)
-    assert half.truth == ()
-    assert half.unclear == watched.truth  # half of it still shows
-    assert watched.part(0.5, 0.8).unclear == ()
-    assert all(f.frame.pts_ns >= 350 * MS for f in half.frames)
-
-
 def test_a_cache_that_cannot_be_written_is_an_error(watched: Watched, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot keep"):
@@ -139,9 +132,29 @@ ONE = trial(
 
 
 def test_who_reports_what_shows_unclearly_is_neither_right_nor_wrong() -> None:
-    unclear = replace(ONE, unclear=(truth(5100), truth(11_000)))
-    assert unclear.count(0.5) == (2, 0, 1, 1)
-    assert replace(ONE, unclear=(truth(1200), truth(5170))).count(0.5) == (2, 1, 1, 1)  # beside it, and a hit
+    assert replace(ONE, unclear=(truth(5050), truth(11_000))).count(0.5) == (2, 0, 1, 1)
+    hit_too = replace(ONE, unclear=(truth(1050), truth(5170)))  # touches what was found, and a hit stays one
+    assert hit_too.count(0.5) == (2, 1, 1, 1)
+
+
+def test_an_unclear_event_beside_a_true_one_does_not_excuse_wrong_limits() -> None:
+    late = trial([candidate(1100, 0.9)], [truth(1000)])
+    assert late.count(0.5) == replace(late, unclear=(truth(1150),)).count(0.5) == (0, 1, 1, 0)
+
+
+@pytest.mark.parametrize("run", [run_trial, run_flow])
+def test_trials_know_what_shows_unclearly(
+    watched: Watched, run: Callable[..., Trial | list[Trial]], assets_dir: Path
+) -> None:
+    unclear = (truth(500, 2),)
+    one, settings = replace(watched, unclear=unclear), Settings(sr="never", engine="bicubic", threads=1)
+    if run is run_flow:
+        (found,) = run_flow([one], settings)
+    else:
+        networks = pick_networks(settings)
+        with opened(networks) as engines:
+            found = run_trial(one, settings, networks, engines)
+    assert found.unclear == unclear
 
 
 def test_counts_follow_threshold_class_and_veto() -> None:

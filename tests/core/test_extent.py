@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_mer.core import extent
-from stream_mer.core.extent import EARLIEST_NS, Extents, measure_extent, motion_course
+from stream_mer.core.extent import Extents, measure_extent, motion_course
 from stream_mer.core.memory import FaceMemory
 from stream_mer.core.metrics import interval_iou
+from stream_mer.core.spotting import EARLIEST_NS
 from stream_mer.synth.pulse import SHAPES, Pulse
 from stream_mer.types import LABELS, Box, Event, FaceCrop, FaceTrack, Similarity
 
@@ -121,6 +122,39 @@ def test_the_noise_of_the_pictures_at_the_apex_does_not_look_like_motion() -> No
         assert found is not None
         tops.append(found[np.argmin(np.abs(way[near] - 0.5))] / found.std())
     assert abs(np.mean(tops)) < 1  # 2.8 with its own noise
+
+
+def test_what_moves_the_whole_face_does_not_hide_the_course() -> None:
+    times, pictures, course = film(120, 420, 580)
+    down, right = np.gradient(FACE)
+    y, x = np.mgrid[:64, :64] - 31.5
+    rng = np.random.default_rng(4)
+    near = np.abs(times - 500 * MS) < 190 * MS
+    way = (times[near] - 420 * MS) / (160 * MS)
+    for whole, size in (
+        (right, 0.05),
+        (down, 0.05),
+        (down * x - right * y, 0.003),
+        (right * x + down * y, 0.003),
+    ):
+        shaken = [
+            (p + size * rng.normal() * whole).astype(np.float32)
+            for p, n in zip(pictures, near, strict=True)
+            if n
+        ]
+        found = motion_course(way, shaken)
+        assert found is not None
+        assert np.corrcoef(found, course[near])[0, 1] > 0.97
+
+
+def test_stronger_motion_elsewhere_in_time_does_not_draw_the_limits_there() -> None:
+    times, pictures, _ = film(60, 440, 560, noise=0.5)
+    phase = np.clip((times / MS - 570) / 80, 0, 1)
+    other = 2.0 * 0.5 * (1 - np.cos(2 * np.pi * phase))
+    moved = [(p + c * CHANGE).astype(np.float32) for p, c in zip(pictures, other, strict=True)]
+    found = measured(times, moved, 450, 550)
+    assert found is not None
+    assert interval_iou((found[0], found[2]), (440, 560)) >= 0.7
 
 
 def test_in_noise_alone_what_was_supposed_remains() -> None:

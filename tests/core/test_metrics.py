@@ -11,6 +11,7 @@ from stream_mer.core.metrics import (
     SpottingCount,
     confusion_matrix,
     count_spotting,
+    excused,
     interval_iou,
     match_intervals,
     mse,
@@ -87,3 +88,26 @@ def test_psnr_equals_scikit_image() -> None:
     assert psnr(a, b) == pytest.approx(skimage_metrics.peak_signal_noise_ratio(a, b, data_range=255))
     assert psnr(a, a) == float("inf")
     assert mse(a, a) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "true", "unclear", "wanted"),
+    [
+        ([(100, 200)], [], [(120, 160)], {0}),  # covers it
+        ([(100, 200)], [], [(60, 300)], {0}),  # lies in it
+        ([(100, 200)], [], [(150, 250)], {0}),  # half of it
+        ([(100, 200)], [], [(151, 251)], set()),
+        ([(100, 200)], [], [(200, 300)], set()),
+        ([(100, 200)], [(190, 290)], [(120, 160)], set()),  # meets what can be asked for
+        ([(100, 150), (160, 200)], [], [(100, 200)], {0}),  # one report each
+        ([(100, 150), (160, 200)], [], [(90, 152), (158, 210)], {0, 1}),
+        ([], [(1, 2)], [(3, 4)], set()),
+    ],
+)
+def test_only_what_meets_something_unclear_alone_and_by_half_is_excused(
+    found: list[tuple[int, int]],
+    true: list[tuple[int, int]],
+    unclear: list[tuple[int, int]],
+    wanted: set[int],
+) -> None:
+    assert excused(found, true, unclear) == wanted

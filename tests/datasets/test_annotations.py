@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import evaluate
@@ -145,6 +146,15 @@ def test_what_a_run_exports_is_a_truth_it_agrees_with(run: Path, to: str, capsys
     said = capsys.readouterr().out
     assert "| run | 3 | 0 | 0 | 1.000 | 1.000 | 1.000 |" in said
     assert "right class: 3 of 3 hits; analysis F1 1.000, STRS 1.000" in said
+
+
+def test_what_is_only_partly_visible_is_neither_missed_nor_wrong(run: Path, tmp_path: Path, capsys) -> None:
+    clear = {"onset_ns": 100 * MS, "offset_ns": 220 * MS, "label": "surprise"}
+    hidden = [{"onset_ns": t * MS, "offset_ns": (t + 80) * MS, "label": "disgust"} for t in (890, 4000)]
+    truth = tmp_path / "v.json"
+    truth.write_text(json.dumps({"events": [clear], "partly_visible": hidden}))
+    assert evaluate.main(["events", str(run), "--truth", str(truth)]) == 0
+    assert "| all | 1 | 1 | 0 | 0.500 | 1.000 | 0.667 |" in capsys.readouterr().out
 
 
 def test_exported_elan_opens_in_pympi(run: Path) -> None:

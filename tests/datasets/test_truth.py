@@ -27,7 +27,9 @@ def write(folder: Path, record: Any) -> Path:
 
 def test_reads_what_lies_beside_a_clip(tmp_path: Path) -> None:
     record = {"clip": "clip_0001.mp4", "subject": "anna", "seed": 7, "spec": {"fps": 30.0}, "events": [EVENT]}
-    write(tmp_path, record | {"distractors": [BLINK], "pts_ns": [0, 1], "new_field": 1})
+    hidden = {"onset_ns": 3000, "offset_ns": 3500, "label": "others"}
+    more = {"distractors": [BLINK], "partly_visible": [hidden], "pts_ns": [0, 1], "new_field": 1}
+    write(tmp_path, record | more)
     expected = ClipTruth(
         "clip_0001.mp4",
         (TruthSpan(1000, 2000, "surprise", 1500, ("1", "2")),),
@@ -35,6 +37,7 @@ def test_reads_what_lies_beside_a_clip(tmp_path: Path) -> None:
         "anna",
         30.0,
         7,
+        (TruthSpan(3000, 3500, "others"),),
     )
     assert read_truth(tmp_path / "clip_0001.mp4") == expected
     assert read_truth(truth_path(tmp_path / "clip_0001.mp4")) == expected

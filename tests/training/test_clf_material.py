@@ -30,6 +30,40 @@ def test_every_open_video_has_a_place(videos: Path) -> None:
     assert placed == {f.name for f in videos.iterdir() if f.suffix != ".md"}
 
 
+def few_smiles(faces: Path, folder: Path) -> Path:
+    """Portraits of two training people, of whom one is set aside, and of a validation person."""
+    rows = ["split,path,person"]
+    for split, number in (("train", "003"), ("train", "017"), ("val", "121")):
+        for kind in ("neutral", "smile"):
+            name = f"{split}/london/{number}_{kind}.jpg"
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((faces / name).read_bytes())
+            rows.append(f"{split},{name},london-{number}")
+    (folder / "index.csv").write_text("\n".join(rows))
+    return folder
+
+
+def test_nobody_set_aside_and_no_validation_person_teaches_a_smile(
+    faces: Path, assets_dir: Path, tmp_path: Path
+) -> None:
+    from window_studio import read_training_smiles
+
+    known, set_aside = read_training_smiles(few_smiles(faces, tmp_path), assets_dir)
+    assert known is not None
+    assert known.shape == (468, 2)
+    assert set_aside is None
+
+
+def test_who_smiles_does_not_depend_on_the_size_of_the_film() -> None:
+    from make_windows_video import SIZES, SMILES
+    from window_studio import drawn_smile
+
+    smile = [np.zeros((468, 2))]
+    smiles = np.array([drawn_smile(smile, seed, SMILES) is not None for seed in range(2000)])
+    sizes = np.array([np.random.default_rng(seed).uniform(*SIZES) for seed in range(2000)])
+    assert sizes[smiles].mean() == pytest.approx(sizes[~smiles].mean(), abs=0.05)
+
+
 def test_half_of_the_people_smile_as_somebody_did() -> None:
     from window_studio import drawn_smile
 
@@ -51,12 +85,7 @@ def test_windows_of_a_clip_and_of_a_video(
     split = tmp_path / "split.toml"
     split.write_text('[tune]\nsomeone = ["asl_eat.mkv"]\n[final]\nother = ["absent.mkv"]\n')
     packs = tmp_path / "packs"
-    portraits = tmp_path / "portraits"
-    portraits.mkdir()
-    for kind in ("neutral", "smile"):
-        name = f"003_{kind}.jpg"
-        (portraits / name).write_bytes((faces / "train" / "london" / name).read_bytes())
-    rest = ["--out", str(packs), "--assets", str(assets_dir), "--smiles", str(portraits)]
+    rest = ["--out", str(packs), "--assets", str(assets_dir), "--smiles", str(few_smiles(faces, tmp_path))]
     assert make_windows.main(["clips", str(config), "--data", str(faces), *rest]) == 0
     assert make_windows.main(["video", str(config), "--data", str(videos), "--split", str(split), *rest]) == 0
     table = load_packs(packs)

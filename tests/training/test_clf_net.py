@@ -11,6 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+from stream_mer.errors import ConfigError  # noqa: E402
+from stream_mer.training import clf_train  # noqa: E402
 from stream_mer.training.clf_data import NONE  # noqa: E402
 from stream_mer.training.clf_draw import Drawer, augment, summed  # noqa: E402
 from stream_mer.training.clf_export import write_onnx  # noqa: E402
@@ -140,11 +142,41 @@ def test_half_of_what_is_real_are_sums_with_clips(table: dict[str, np.ndarray]) 
     real, real_too = table["real"][rows], table["real"][added] & both
     assert (table["target"][added[both]] == NONE).all()  # the label is that of the window added to
     assert (table["part"][added[both]] == "train").all()
+    assert (table["kind"][rows[both & real]] == "rest").all()  # quiet: no hand, nothing near an event
+    assert (table["kind"][added[both & real_too]] == "rest").all()
     assert not (real & real_too).any()
     assert (real ^ real_too)[both].all()  # one of each
     assert real_too[event].mean() == pytest.approx(0.25, abs=0.03)
     assert (both & real)[~event].mean() == pytest.approx(0.25, abs=0.03)
     assert (real | real_too)[event].mean() == pytest.approx((real | real_too)[~event].mean(), abs=0.03)
+
+
+def test_without_real_events_no_sum_speaks_against_one(table: dict[str, np.ndarray]) -> None:
+    table = table | {"real": table["real"] & (table["target"] == NONE)}
+    drawer = Drawer(table, ClassifierSettings(batch=80, summed=0.5).mix)
+    assert all((added == -1).all() for _, added in drawer.epoch(np.random.default_rng(0)))
+
+
+def test_sums_are_what_is_learnt_from(
+    table: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+
+    def recorded(
+        raw: torch.Tensor, extent: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, ...]:
+        seen.append(float((raw == 7).all((1, 2, 3)).float().mean()))
+        return augment(raw, extent, generator)
+
+    monkeypatch.setattr(clf_train, "summed", lambda one, _: torch.full_like(one, 7.0))
+    monkeypatch.setattr(clf_train, "augment", recorded)
+    few = {name: column[np.r_[0:100, 300:330]] for name, column in table.items()}
+    for share in (0.0, 0.5):
+        train(few, ClassifierSettings(epochs=1, batch=32, summed=share), tmp_path / str(share))
+        assert np.mean(seen) == pytest.approx(share / 2, abs=0.03)  # half of what is drawn is real
+        seen.clear()
+    with pytest.raises(ConfigError, match="no share"):
+        ClassifierSettings(summed=1.5)
 
 
 def test_a_sum_moves_by_both_and_is_trusted_where_both_are() -> None:
