@@ -104,7 +104,7 @@ def settings_of(file: Path) -> dict[str, Any]:
 
 
 def h264(frames: ImageU8, crf: int) -> ImageU8:
-    """The frames after H.264 at constant quality ``crf``."""
+    """The frames after H.264 at constant quality ``crf``; x264 itself may give other bytes another time."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as out:
         stream = out.add_stream(
