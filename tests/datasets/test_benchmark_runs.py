@@ -38,7 +38,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     source, root = tmp_path_factory.mktemp("rendered"), tmp_path_factory.mktemp("sets")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paper_clips, "VARIANTS", paper_clips.VARIANTS[:3])
-        # All move as described: five clips of each person teach what a unit looks like, not how people differ.
+        # All move as described: so few clips teach what a unit looks like, not how people differ.
         patch.setattr(plan, "draw_style", lambda rng, version, **_: draw_style(rng, version, strength=0.0))
         paper_clips.render_dataset(source, None, 1, 1, None)
     rows = list(csv.DictReader((source / "clips.csv").open(encoding="utf-8")))
@@ -122,7 +122,7 @@ def test_cd6me_leaves_each_dataset_out(sets: dict[str, Path], assets_dir: Path, 
     assert "- 2 of the six sets: not CD6ME's own figure" in said
     assert "| feature | casme2 | mmew | mean |" in said
     assert "30 clips; action units 1, 2, 4," in said
-    # The same pictures are in both, so what one teaches is right for the other, and equally so: units are told.
+    # The same pictures are in both: what one teaches is right for the other, and equally so.
     (row,) = (line for line in said.splitlines() if line.startswith("| LBP-TOP"))
     casme2, mmew = (float(cell) for cell in row.split("|")[2:4])
     assert casme2 == mmew > 30
