@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from stream_mer.core.metrics import SpottingCount, confusion_matrix, excused, match_intervals
+from stream_mer.core.metrics import SpottingCount, confusion_matrix, match_spotting
 from stream_mer.core.protocol import analysis_f1, strs
 from stream_mer.datasets.annotations import read_annotations
 from stream_mer.datasets.truth import TruthSpan
@@ -67,14 +67,10 @@ def score(
     found: Sequence[Event], true: Sequence[TruthSpan], min_iou: float, unclear: Sequence[TruthSpan] = ()
 ) -> tuple[SpottingCount, list[tuple[int, int]]]:
     """Counts of one run, and (true, found) class of every hit; for ``unclear`` see ``metrics.excused``."""
-    spans = [(e.onset_ns, e.offset_ns) for e in found]
-    others, hidden = ([(t.onset_ns, t.offset_ns) for t in some] for some in (true, unclear))
-    pairs = match_intervals(spans, others, min_iou)
-    hits = [(LABELS.index(true[j].label), LABELS.index(found[i].label)) for i, j in pairs]
-    matched = {i for i, _ in pairs}
-    rest = [span for i, span in enumerate(spans) if i not in matched]
-    false = len(rest) - len(excused(rest, others, hidden))
-    return SpottingCount(len(pairs), false, len(true) - len(pairs)), hits
+    spans, there, hidden = ([(e.onset_ns, e.offset_ns) for e in some] for some in (found, true, unclear))
+    matching = match_spotting(spans, there, hidden, min_iou)
+    hits = [(LABELS.index(true[j].label), LABELS.index(found[i].label)) for i, j in matching.hits]
+    return SpottingCount(len(hits), len(matching.false), len(matching.missed)), hits
 
 
 def line(name: str, count: SpottingCount) -> str:

@@ -24,14 +24,13 @@ from window_studio import (
     settings_of,
 )
 
-from stream_mer.app.injection import MeshFollower, clear_events
+from stream_mer.app.injection import MeshFollower, clear_events, whole_face
 from stream_mer.app.material import read_split
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.core.windowing import duration_ladder
 from stream_mer.synth.hands import cover, draw_hands
 from stream_mer.synth.inject import Injector, draw_injections, injected
 from stream_mer.synth.pulse import Version
-from stream_mer.synth.spec import EventSpec
 from stream_mer.training import clf_data as data
 from stream_mer.training.clf_measure import measure
 from stream_mer.training.clf_pack import Origin, WindowPack, add_strip
@@ -103,13 +102,6 @@ def read(file: Path, studio: Studio) -> Film:
     return Film(file.name, frames, [follower.mesh(frame) for frame in frames])
 
 
-def visible(film: Film, event: EventSpec) -> bool:
-    """Whether every frame of the event, and one on either side, shows the face."""
-    times = np.array([f.pts_ns for f in film.frames]) / 1e9
-    first, last = np.searchsorted(times, (event.onset_s, event.onset_s + event.duration_s))
-    return first > 0 and last < len(times) and all(m is not None for m in film.meshes[first - 1 : last + 1])
-
-
 def variant(film: Film, size: float, tempo: float) -> Film:
     """The film at another size and another speed."""
     if size == tempo == 1.0:
@@ -126,7 +118,10 @@ def inject(
     """The film with events in it, what they are, and when something shows that nobody can be sure of."""
     seconds = (film.frames[-1].pts_ns - film.frames[0].pts_ns) / 1e9
     drawn = draw_injections(seed, seconds, EVENT_RATE, durations_s=band, peaks=(0.004, 0.03), version=VERSION)
-    injector = Injector([e for e in drawn if visible(film, e)], seed, VERSION, smile=smile)
+    times, there = np.array([f.pts_ns for f in film.frames]), [m is not None for m in film.meshes]
+    spans_ns = [(round(e.onset_s * 1e9), round((e.onset_s + e.duration_s) * 1e9)) for e in drawn]
+    faces = [e for e, span in zip(drawn, spans_ns, strict=True) if whole_face(times, there, span)]
+    injector = Injector(faces, seed, VERSION, smile=smile)
     pairs = list(injected(zip(film.frames, film.meshes, strict=True), injector))
     shown = injector.shown([taken_ns for _, taken_ns in pairs if taken_ns is not None])
     clear = clear_events(shown, [(frame.pts_ns, taken_ns) for frame, taken_ns in pairs])

@@ -13,8 +13,8 @@ from rich.progress import track
 from stream_mer.app.console import counted
 from stream_mer.app.outputs import remove_truth, require_writable
 from stream_mer.app.portraits import astronaut, read_portraits
-from stream_mer.app.rendered import FRAMES_SEEN
 from stream_mer.core.degradation import SCALE
+from stream_mer.core.windowing import FRAMES_PER_EVENT
 from stream_mer.errors import ConfigError, OutputError
 from stream_mer.sinks.summary import write_text
 from stream_mer.sinks.video import VideoWriter
@@ -112,7 +112,7 @@ def make_clips(options: SynthOptions) -> int:
             sheet = contact_sheet(person.rgb, person.mesh, seed, options.version)
             _write_picture(path.with_suffix(".png"), sheet)
         events += len(plan.events)
-        hidden += sum(n < FRAMES_SEEN for n in frames_of(plan))
+        hidden += sum(n < FRAMES_PER_EVENT for n in frames_of(plan))
     people_said = "1 person" if len(people) == 1 else f"{len(people)} people"
     found = counted(events, "micro-expression")
     print(f"{counted(options.clips, 'clip')} of {people_said}, {found} -> {options.out}")

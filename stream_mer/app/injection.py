@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_mer.app.through import Through
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.core.metrics import Interval
+from stream_mer.core.windowing import FRAMES_PER_EVENT
 from stream_mer.protocols import FaceDetector, Source
 from stream_mer.synth.inject import Injector, draw_injections, injected
 from stream_mer.synth.landmarks import pose_keypoints
@@ -25,9 +27,6 @@ from stream_mer.types import LABELS, ArrayF64, Frame, SourceInfo
 MIN_FACE_SCORE = 0.5
 EVENT_RATE = 20.0
 """Injected events a minute: one every three seconds, far enough apart to be told from one another."""
-FRAMES_SEEN = 3.0
-"""Events of fewer frames are not injected, nor true where a header promised too many frames a second or the
-camera shows pictures again: no method could see them."""
 
 
 @dataclass(slots=True)
@@ -100,15 +99,26 @@ def clear_events(
     """
     times = np.array([t for t, _ in seen], np.int64)
     taken = [p for _, p in seen]
+    there = [p is not None for p in taken]
 
-    def visible(span: Interval) -> bool:
+    def clear(span: Interval) -> bool:
         first, last = np.searchsorted(times, span)
         new = {p for p in taken[first:last] if p is not None and p >= span[0]}
-        return (
-            last < len(taken) and len(new) >= FRAMES_SEEN and None not in taken[max(0, first - 1) : last + 1]
-        )
+        return len(new) >= FRAMES_PER_EVENT and whole_face(times, there, span)
 
-    return tuple(e for e in events if visible((e.onset_ns, e.offset_ns)))
+    return tuple(e for e in events if clear((e.onset_ns, e.offset_ns)))
+
+
+def whole_face(times_ns: NDArray[np.int64], there: Sequence[bool], span: Interval) -> bool:
+    """Whether a face is in each frame of a span, and in one either side.
+
+    Args:
+        times_ns: ``(T,)`` rising times of all frames.
+        there: whether each shows the face.
+        span: from the first time to before the second.
+    """
+    first, last = np.searchsorted(times_ns, span)
+    return bool(last < len(there) and all(there[max(0, first - 1) : last + 1]))
 
 
 def inject_into(
@@ -151,7 +161,7 @@ def inject_into(
     info = source.info
     seed = int(hashlib.sha256(f"{seed}:{info.digest}".encode()).hexdigest()[:12], 16)
     fps = info.fps_nominal or 25.0
-    low = min(max(durations_s[0], FRAMES_SEEN / fps), durations_s[1])
+    low = min(max(durations_s[0], FRAMES_PER_EVENT / fps), durations_s[1])
     events = draw_injections(
         seed,
         info.duration_s or 10.0,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_mer.app.portraits import Portrait
+from stream_mer.core.windowing import FRAMES_PER_EVENT
 from stream_mer.synth.clip import iterate_clip
 from stream_mer.synth.spec import ClipSpec, TrueEvent
 from stream_mer.types import Frame, SourceInfo
@@ -18,8 +19,6 @@ PEAKS = (0.005, 0.03)
 """Smallest and largest displacement of an event, face widths (log-uniform)."""
 HEAD_SPEEDS = (0.1, 0.3)
 """Eye distances a second, as real heads move."""
-FRAMES_SEEN = 3.0
-"""Events of fewer frames are not put in: no method could see them at that frame rate."""
 
 
 @dataclass(slots=True)
@@ -93,7 +92,7 @@ def trial_spec(
     rng = np.random.default_rng([seed, 77])
     size = float(np.exp(rng.uniform(*np.log(face_px))))
     side = round(max(160.0, size * 2.2) / 16) * 16
-    low = min(max(durations_s[0], FRAMES_SEEN / fps), durations_s[1])
+    low = min(max(durations_s[0], FRAMES_PER_EVENT / fps), durations_s[1])
     return ClipSpec(
         duration_s=seconds,
         fps=fps,

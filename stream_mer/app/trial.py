@@ -21,7 +21,7 @@ from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR, Candidate, Judge
 from stream_mer.core.flow_spotting import FlowSpotter
-from stream_mer.core.metrics import excused, match_intervals
+from stream_mer.core.metrics import match_spotting
 from stream_mer.core.operating import CountTable
 from stream_mer.core.tally import Tally
 from stream_mer.core.vetoes import DEFAULT, VetoLimits
@@ -69,20 +69,15 @@ class Trial:
         What was found where something unclear is and nothing true, is left out, see ``metrics.excused``.
         """
         found, _ = self.decide(threshold)
-        spans = [(e.onset_ns, e.offset_ns) for e in found]
-        true = [(e.onset_ns, e.offset_ns) for e in self.truth]
-        pairs = match_intervals(spans, true, min_iou)
-        hits, taken = {i for i, _ in pairs}, {j for _, j in pairs}
-        rows: list[tuple[Event | None, TrueEvent | None]] = [(found[i], self.truth[j]) for i, j in pairs]
-        false = [e for i, e in enumerate(found) if i not in hits]
-        left_out = excused(
-            [(e.onset_ns, e.offset_ns) for e in false],
-            true,
-            [(e.onset_ns, e.offset_ns) for e in self.unclear],
+        there, true, unclear = (
+            [(e.onset_ns, e.offset_ns) for e in some] for some in (found, self.truth, self.unclear)
         )
-        rows += [(e, None) for i, e in enumerate(false) if i not in left_out]
-        rows += [(None, e) for j, e in enumerate(self.truth) if j not in taken]
-        return rows
+        matching = match_spotting(there, true, unclear, min_iou)
+        return [
+            *((found[i], self.truth[j]) for i, j in matching.hits),
+            *((found[i], None) for i in matching.false),
+            *((None, self.truth[j]) for j in matching.missed),
+        ]
 
     def count(self, threshold: float) -> tuple[int, int, int, int]:
         """True and false positives, false negatives, hits of the right class."""

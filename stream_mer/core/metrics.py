@@ -82,6 +82,36 @@ def count_spotting(
     return SpottingCount(tp, len(found) - tp, len(true) - tp)
 
 
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What became of every found and every true interval; indices into those given to ``match_spotting``."""
+
+    hits: list[tuple[int, int]]
+    """Found and true, one to one."""
+    false: list[int]
+    """Found, and neither matched nor excused."""
+    missed: list[int]
+    """True, and not found."""
+
+
+def match_spotting(
+    found: Sequence[Interval],
+    true: Sequence[Interval],
+    unclear: Sequence[Interval] = (),
+    min_iou: float = 0.5,
+) -> Matching:
+    """Match found to true intervals; what meets only something unclear is left out, see ``excused``."""
+    hits = match_intervals(found, true, min_iou)
+    matched, taken = {i for i, _ in hits}, {j for _, j in hits}
+    rest = [i for i in range(len(found)) if i not in matched]
+    left_out = excused([found[i] for i in rest], true, unclear)
+    return Matching(
+        hits,
+        [i for place, i in enumerate(rest) if place not in left_out],
+        [j for j in range(len(true)) if j not in taken],
+    )
+
+
 def excused(found: Sequence[Interval], true: Sequence[Interval], unclear: Sequence[Interval]) -> set[int]:
     """Found intervals that count neither way, because of something that nobody can be asked for.
 

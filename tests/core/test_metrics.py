@@ -14,6 +14,7 @@ from stream_mer.core.metrics import (
     excused,
     interval_iou,
     match_intervals,
+    match_spotting,
     mse,
     psnr,
     uar,
@@ -111,3 +112,14 @@ def test_only_what_meets_something_unclear_alone_and_by_half_is_excused(
     wanted: set[int],
 ) -> None:
     assert excused(found, true, unclear) == wanted
+
+
+@given(*[st.lists(intervals, max_size=10)] * 3)
+def test_everything_found_or_true_is_counted_once_or_excused(found: list, true: list, unclear: list) -> None:
+    matching = match_spotting(found, true, unclear)
+    hit = [i for i, _ in matching.hits]
+    rest = [i for i in range(len(found)) if i not in hit]
+    excuses = {rest[k] for k in excused([found[i] for i in rest], true, unclear)}
+    assert sorted([*hit, *matching.false, *excuses]) == list(range(len(found)))
+    assert sorted([*(j for _, j in matching.hits), *matching.missed]) == list(range(len(true)))
+    assert matching.hits == match_intervals(found, true)
