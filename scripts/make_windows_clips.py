@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,7 +20,8 @@ from window_studio import (
 )
 
 from stream_mer.core.splits import aside
-from stream_mer.synth.clip import render_clip
+from stream_mer.core.windowing import FRAMES_PER_EVENT
+from stream_mer.synth.clip import Clip, render_clip
 from stream_mer.synth.hands import cover, draw_hands
 from stream_mer.synth.mesh import fit_mesh
 from stream_mer.synth.pulse import Version
@@ -95,6 +97,15 @@ def draw_spec(rng: np.random.Generator, version: Version) -> ClipSpec:
     )  # fmt: skip
 
 
+def spans_of(clip: Clip) -> tuple[list[data.Span], list[data.Span]]:
+    """The events of a clip, and what else happens: events that too few pictures show are unclear."""
+    events = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in clip.events]
+    clear = [frames >= FRAMES_PER_EVENT for frames in clip.shown]
+    others = [data.Span(d.onset_ns, d.offset_ns, d.kind) for d in clip.distractors]
+    hidden = [replace(span, label=data.UNCLEAR) for span, seen in zip(events, clear, strict=True) if not seen]
+    return [span for span, seen in zip(events, clear, strict=True) if seen], hidden + others
+
+
 def add_clip(
     pack: WindowPack,
     studio: Studio,
@@ -115,8 +126,7 @@ def add_clip(
         return
     seed, spec = SEEDS[part] + number, draw_spec(rng, "train" if part in TRAINS else "test")
     clip = render_clip(portrait, mesh, spec, seed, smile)
-    events = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in clip.events]
-    others = [data.Span(d.onset_ns, d.offset_ns, d.kind) for d in clip.distractors]
+    events, others = spans_of(clip)
     frames = clip.frames
     if part == "hands":
         clear = [(e.onset_ns / 1e9, e.offset_ns / 1e9) for e in clip.events]

@@ -33,6 +33,7 @@ NUDGED_NS = 2_000_000
 """Frames closer than this had the same time stamp (no camera here gives 500 fps)."""
 HISTORY = 31
 """Frame distances whose median is the usual one."""
+_WHOLE = 256
 
 
 def duration_ladder(min_s: float, max_s: float) -> tuple[int, ...]:
@@ -70,6 +71,8 @@ def window_slots(
 ) -> tuple[slice, slice, slice] | None:
     """Which frames form the pre, apex and post picture; None if one of them has no frame.
 
+    The second are all those of the event, see ``apex_weights``.
+
     Args:
         pts_ns: ``(T,)`` rising times.
         centre_ns: apex of the hypothesis.
@@ -78,19 +81,26 @@ def window_slots(
     """
     onset, offset = centre_ns - duration_ns // 2, centre_ns + duration_ns // 2
     pre = slice(*np.searchsorted(pts_ns, (onset - reference_ns, onset + 1)))
+    apex = slice(*np.searchsorted(pts_ns, (onset + 1, offset)))
     post = slice(*np.searchsorted(pts_ns, (offset, offset + reference_ns + 1)))
-    third = duration_ns // 6
-    apex = slice(*np.searchsorted(pts_ns, (centre_ns - third, centre_ns + third + 1)))
-    if apex.start == apex.stop:
-        right = int(np.searchsorted(pts_ns, centre_ns))
-        near = [i for i in (right - 1, right) if 0 <= i < len(pts_ns) and onset < pts_ns[i] < offset]
-        if not near:
-            return None
-        best = min(near, key=lambda i: abs(int(pts_ns[i]) - centre_ns))
-        apex = slice(best, best + 1)
-    if pre.start == pre.stop or post.start == post.stop:
-        return None
-    return pre, apex, post
+    return None if any(s.start == s.stop for s in (pre, apex, post)) else (pre, apex, post)
+
+
+def apex_weights(pts_ns: NDArray[np.int64], centre_ns: int, duration_ns: int) -> NDArray[np.uint16]:
+    """How much each picture of an event counts in its mean, ``(T,)`` integers whose sum is 256.
+
+    As much as it shows of a motion that rises and falls evenly: no other weights leave less noise for as
+    much of the motion (a matched filter).
+
+    Args:
+        pts_ns: ``(T,)`` rising times within the event, at least one.
+        centre_ns: apex of the hypothesis.
+        duration_ns: length of the hypothesis.
+    """
+    height = 1 - np.abs(pts_ns - centre_ns) / (0.5 * duration_ns + 1)
+    reached = np.rint(_WHOLE * np.cumsum(height) / height.sum())
+    weights: NDArray[np.uint16] = np.diff(reached, prepend=0).astype(np.uint16)
+    return weights
 
 
 def window_pictures(
@@ -112,7 +122,16 @@ def window_pictures(
     slots = window_slots(pts_ns, centre_ns, duration_ns, reference_ns)
     if slots is None:
         return None
-    return np.stack([_mean(pictures[s]) for s in slots])
+    pre, apex, post = slots
+    weights = apex_weights(pts_ns[apex], centre_ns, duration_ns)
+    return np.stack([_mean(pictures[pre]), _weighted(pictures[apex], weights), _mean(pictures[post])])
+
+
+def _weighted(pictures: Sequence[ImageU8] | ImageU8, weights: NDArray[np.uint16]) -> ImageU8:
+    total = np.full(pictures[0].shape, _WHOLE // 2, np.uint16)  # 256 * 255 and a half fit
+    for picture, weight in zip(pictures, weights, strict=True):
+        total += np.multiply(picture, weight, dtype=np.uint16)
+    return (total // _WHOLE).astype(np.uint8)
 
 
 def _mean(pictures: Sequence[ImageU8] | ImageU8) -> ImageU8:
@@ -202,9 +221,11 @@ class Windower:
         inside = pts[slots[0].start : slots[2].stop]
         if np.diff(inside).max() > GAP_FACTOR * usual:
             return None
-        crops = [[lane.crops[i] for i in range(s.start, s.stop)] for s in slots]
-        pictures = np.stack([_mean([_picture(c) for c in slot]) for slot in crops])
-        apex = crops[1][len(crops[1]) // 2]
+        first = slots[0].start
+        shown = [_picture(lane.crops[i]) for i in range(first, slots[2].stop)]
+        pictures = window_pictures(inside, shown, centre, duration, self.reference_ns)
+        assert pictures is not None  # its slots are filled
+        apex = lane.crops[(slots[1].start + slots[1].stop) // 2]
         return Window(
             track_id=apex.track.track_id,
             segment=lane.segment,

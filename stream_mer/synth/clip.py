@@ -19,7 +19,8 @@ class Clip:
     """A rendered clip with the truth about it.
 
     ``frames`` ``(T, H, W, 3)`` uint8 RGB, ``pts_ns`` ``(T,)`` int64 strictly increasing, ``poses`` one
-    canonical crop a frame (rigid head only), ``meshes`` ``(T, 468, 2)`` float32 points in frame px.
+    canonical crop a frame (rigid head only), ``meshes`` ``(T, 468, 2)`` float32 points in frame px,
+    ``shown`` in how many frames each event shows (``frames_of``).
     """
 
     frames: NDArray[np.uint8]
@@ -30,6 +31,7 @@ class Clip:
     meshes: NDArray[np.float32]
     spec: ClipSpec
     seed: int
+    shown: tuple[int, ...]
 
 
 def render_clip(
@@ -55,7 +57,8 @@ def render_clip(
     for number, frame in enumerate(frames):
         pictures[number], meshes[number] = frame.rgb, frame.mesh
         poses.append(frame.pose)
-    return Clip(pictures, plan.pts_ns, plan.events, plan.distractors, tuple(poses), meshes, spec, seed)
+    truth = plan.events, plan.distractors
+    return Clip(pictures, plan.pts_ns, *truth, tuple(poses), meshes, spec, seed, frames_of(plan))
 
 
 def iterate_clip(

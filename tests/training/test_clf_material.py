@@ -11,7 +11,10 @@ pytest.importorskip("torch")
 cv2 = pytest.importorskip("cv2")
 
 from stream_mer.app.material import read_split  # noqa: E402
-from stream_mer.training.clf_data import NONE  # noqa: E402
+from stream_mer.synth.clip import Clip, frames_of  # noqa: E402
+from stream_mer.synth.plan import plan_clip  # noqa: E402
+from stream_mer.synth.spec import ClipSpec  # noqa: E402
+from stream_mer.training.clf_data import NONE, UNCLEAR  # noqa: E402
 from stream_mer.training.clf_pack import load_packs  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +55,23 @@ def test_nobody_set_aside_and_no_validation_person_teaches_a_smile(
     assert known is not None
     assert known.shape == (468, 2)
     assert set_aside is None
+
+
+def test_nothing_is_asked_of_a_clips_event_that_two_pictures_show() -> None:
+    from make_windows_clips import spans_of
+
+    spec = ClipSpec(duration_s=8.0, fps=30.0, event_rate=60.0, repeat_rate=0.2)
+    portrait, mesh = np.zeros((64, 64, 3), np.uint8), np.zeros((468, 2))
+    plan = plan_clip(spec, 3)
+    clip = Clip(
+        portrait[None], plan.pts_ns, plan.events, plan.distractors, (), mesh[None], spec, 3, frames_of(plan)
+    )
+    events, others = spans_of(clip)
+    asked = [e.onset_ns for e, shown in zip(plan.events, frames_of(plan), strict=True) if shown >= 3]
+    assert 0 < len(asked) < len(plan.events)
+    assert [e.onset_ns for e in events] == asked
+    unclear = [s.onset_ns for s in others if s.label == UNCLEAR]
+    assert sorted([*asked, *unclear]) == [e.onset_ns for e in plan.events]
 
 
 def test_who_smiles_does_not_depend_on_the_size_of_the_film() -> None:
