@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from stream_mer.app.compose import find_candidates, infer_step
+from stream_mer.app.compose import infer_step
 from stream_mer.app.networks import Networks
 from stream_mer.app.remembered import Answers
 from stream_mer.app.watched import Watched
@@ -27,7 +27,7 @@ from stream_mer.core.tally import Tally
 from stream_mer.core.vetoes import DEFAULT, VetoLimits
 from stream_mer.protocols import Engine
 from stream_mer.synth.spec import TrueEvent
-from stream_mer.types import ArrayF64, Event, Rejection, Result
+from stream_mer.types import ArrayF64, Event, FrameFaces, Rejection, Result
 
 BATCH = 32
 """Frames whose faces go through the engines at once; nobody waits for a trial's single frame."""
@@ -90,14 +90,13 @@ class Trial:
 def run_trial(watched: Watched, settings: Settings, networks: Networks, engines: Engines) -> Trial:
     """Judge a watched video with the product's own steps, as ``settings.sr`` says ('always' or 'never')."""
     lowest = replace(settings, threshold=FLOOR, far=None, vetoes="none")
-    finder, tally = find_candidates(lowest, watched.info.name, networks.calibration.usual_share), Tally()
+    step, tally = infer_step(watched.info, lowest, networks, engines), Tally()
     found: list[Candidate] = []
-    last = 0
-    for result in results_of(watched, lowest, networks, engines):
-        tally.push(result)
-        last, (height, width) = result.frame.pts_ns, result.frame.rgb.shape[:2]
-        found += finder.push(result.scores, result.crops, (height, width), last)
-    found += finder.flush(last)
+    for batch in batches_of(watched, lowest):
+        for result, candidates in step.find_many(batch):
+            tally.push(result)
+            found += candidates
+    found += step.find_rest()
     return Trial(
         watched.name,
         watched.person,
@@ -115,9 +114,15 @@ def results_of(
 ) -> Iterator[Result]:
     """What the product's judging step says of every frame, faces shown as ``settings.sr`` says."""
     step = infer_step(watched.info, settings, networks, engines)
+    for batch in batches_of(watched, settings):
+        yield from step.push_many(batch)
+
+
+def batches_of(watched: Watched, settings: Settings) -> Iterator[list[FrameFaces]]:
+    """The frames in order, faces shown as ``settings.sr`` says."""
     frames = watched.shown(settings.sr == "always")
     while batch := list(islice(frames, BATCH)):
-        yield from step.push_many(batch)
+        yield batch
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from stream_mer.core.decision import CandidateFinder, Judge
+from stream_mer.core.decision import Candidate, CandidateFinder, Judge, seen_again
 from stream_mer.core.reading import Reading
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.warp import sample
@@ -127,26 +127,50 @@ class InferStep:
 
     def push_many(self, items: Sequence[FrameFaces]) -> list[Result]:
         """Judge several frames, the engines' work in one batch: same results, less time, more waiting."""
+        results = []
+        for result, candidates in self.find_many(items):
+            events, rejected = self.judge.judge(candidates)
+            results.append(replace(result, events=events, rejected=rejected))
+        return results
+
+    def find_many(self, items: Sequence[FrameFaces]) -> list[tuple[Result, list[Candidate]]]:
+        """Everything but the judgement: each frame's result without events, and what may be one."""
         shown = iter(self._super_resolve(tuple(crop for item in items for crop in item.crops)))
         faces = [tuple(next(shown) for _ in item.crops) for item in items]
         windows = [self.windower.push(crops) for crops in faces]
         judged = iter(self._classify([window for some in windows for window in some]))
         scores = [tuple(next(judged) for _ in some) for some in windows]
-        return [self._decide(*one) for one in zip(items, faces, scores, strict=True)]
+        found = [self._find(*one) for one in zip(items, faces, scores, strict=True)]
+        again = iter(self._look_again([candidate for some in found for candidate in some]))
+        return [
+            (
+                Result(item.frame, tuple(c.track for c in crops), crops, said, (), item.veiled),
+                [next(again) for _ in some],
+            )
+            for item, crops, said, some in zip(items, faces, scores, found, strict=True)
+        ]
 
-    def _decide(self, item: FrameFaces, crops: tuple[FaceCrop, ...], scores: tuple[Score, ...]) -> Result:
+    def find_rest(self) -> list[Candidate]:
+        """What may still be an event at the end of the stream."""
+        return [] if self._last is None else self._look_again(self.finder.flush(self._last.pts_ns))
+
+    def _find(
+        self, item: FrameFaces, crops: tuple[FaceCrop, ...], scores: tuple[Score, ...]
+    ) -> list[Candidate]:
         self._last = item.frame
         height, width = item.frame.rgb.shape[:2]
-        found = self.finder.push(scores, crops, (height, width), item.frame.pts_ns)
-        events, rejected = self.judge.judge(found)
-        tracks = tuple(crop.track for crop in crops)
-        return Result(item.frame, tracks, crops, scores, events, item.veiled, rejected=rejected)
+        return self.finder.push(scores, crops, (height, width), item.frame.pts_ns)
+
+    def _look_again(self, candidates: list[Candidate]) -> list[Candidate]:
+        """The candidates with what the classifier says of their windows, where they have one."""
+        scores = iter(self._classify([c.window for c in candidates if c.window is not None]))
+        return [c if c.window is None else seen_again(c, next(scores)) for c in candidates]
 
     def flush(self) -> tuple[Result, ...]:
         """Events still open at the end of the stream, in one more result with the last frame repeated."""
         if self._last is None:
             return ()
-        events, rejected = self.judge.judge(self.finder.flush(self._last.pts_ns))
+        events, rejected = self.judge.judge(self.find_rest())
         if not events and not rejected:
             return ()
         return (Result(self._last, (), events=events, repeated=True, rejected=rejected),)

@@ -1,0 +1,139 @@
+"""The three pictures of a window: a face just before a supposed event, at its apex and just after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_mer.types import FaceCrop, ImageU8, Window
+
+REFERENCE_NS = 80_000_000
+"""How far before the onset and after the offset the neutral pictures may lie."""
+GAP_FACTOR = 1.75
+"""A distance between frames above this multiple of the usual one is a gap; one lost frame makes 2.0."""
+_WHOLE = 256
+
+
+def window_slots(
+    pts_ns: NDArray[np.int64], centre_ns: int, duration_ns: int, reference_ns: int = REFERENCE_NS
+) -> tuple[slice, slice, slice] | None:
+    """Which frames form the pre, apex and post picture; None if one of them has no frame.
+
+    The second are all those of the event, see ``apex_weights``.
+
+    Args:
+        pts_ns: ``(T,)`` rising times.
+        centre_ns: apex of the hypothesis.
+        duration_ns: length of the hypothesis.
+        reference_ns: reach of the neutral pictures.
+    """
+    onset, offset = centre_ns - duration_ns // 2, centre_ns + duration_ns // 2
+    pre = slice(*np.searchsorted(pts_ns, (onset - reference_ns, onset + 1)))
+    apex = slice(*np.searchsorted(pts_ns, (onset + 1, offset)))
+    post = slice(*np.searchsorted(pts_ns, (offset, offset + reference_ns + 1)))
+    return None if any(s.start == s.stop for s in (pre, apex, post)) else (pre, apex, post)
+
+
+def apex_weights(pts_ns: NDArray[np.int64], centre_ns: int, duration_ns: int) -> NDArray[np.uint16]:
+    """How much each picture of an event counts in its mean, ``(T,)`` integers whose sum is 256.
+
+    As much as it shows of a motion that rises and falls evenly: no other weights leave less noise for as
+    much of the motion (a matched filter).
+
+    Args:
+        pts_ns: ``(T,)`` rising times within the event, at least one.
+        centre_ns: apex of the hypothesis.
+        duration_ns: length of the hypothesis.
+    """
+    height = 1 - np.abs(pts_ns - centre_ns) / (0.5 * duration_ns + 1)
+    reached = np.rint(_WHOLE * np.cumsum(height) / height.sum())
+    weights: NDArray[np.uint16] = np.diff(reached, prepend=0).astype(np.uint16)
+    return weights
+
+
+def window_pictures(
+    pts_ns: NDArray[np.int64],
+    pictures: Sequence[ImageU8] | ImageU8,
+    centre_ns: int,
+    duration_ns: int,
+    reference_ns: int = REFERENCE_NS,
+) -> ImageU8 | None:
+    """The three mean pictures of a window, ``(3, 128, 128, 3)`` uint8, or None if a slot is empty.
+
+    Args:
+        pts_ns: ``(T,)`` rising times of the pictures.
+        pictures: ``T`` aligned faces, each ``(128, 128, 3)`` uint8.
+        centre_ns: apex of the hypothesis.
+        duration_ns: length of the hypothesis.
+        reference_ns: reach of the neutral pictures before onset and after offset.
+    """
+    slots = window_slots(pts_ns, centre_ns, duration_ns, reference_ns)
+    if slots is None:
+        return None
+    pre, apex, post = slots
+    weights = apex_weights(pts_ns[apex], centre_ns, duration_ns)
+    return np.stack([_mean(pictures[pre]), _weighted(pictures[apex], weights), _mean(pictures[post])])
+
+
+def _weighted(pictures: Sequence[ImageU8] | ImageU8, weights: NDArray[np.uint16]) -> ImageU8:
+    total = np.full(pictures[0].shape, _WHOLE // 2, np.uint16)  # 256 * 255 and a half fit
+    for picture, weight in zip(pictures, weights, strict=True):
+        total += np.multiply(picture, weight, dtype=np.uint16)
+    return (total // _WHOLE).astype(np.uint8)
+
+
+def _mean(pictures: Sequence[ImageU8] | ImageU8) -> ImageU8:
+    if len(pictures) == 1:
+        return pictures[0]
+    total = np.zeros(pictures[0].shape, np.uint16)  # 257 pictures of 255 fit; a slot holds <= 0.1 s
+    for picture in pictures:
+        total += picture
+    return ((total + len(pictures) // 2) // len(pictures)).astype(np.uint8)
+
+
+def lay_window(
+    crops: Sequence[FaceCrop],
+    pts_ns: NDArray[np.int64],
+    centre_ns: int,
+    duration_ns: int,
+    usual_ns: float,
+    reference_ns: int = REFERENCE_NS,
+) -> Window | None:
+    """The window of a hypothesis on one face; None if a slot is empty or a gap lies within it.
+
+    Args:
+        crops: ``T`` crops of one unbroken stretch, each with its ``picture``.
+        pts_ns: ``(T,)`` their rising times.
+        centre_ns: apex of the hypothesis.
+        duration_ns: length of the hypothesis.
+        usual_ns: usual distance between frames.
+        reference_ns: reach of the neutral pictures before onset and after offset.
+    """
+    slots = window_slots(pts_ns, centre_ns, duration_ns, reference_ns)
+    if slots is None:
+        return None
+    first, last = slots[0].start, slots[2].stop
+    if np.diff(pts_ns[first:last]).max() > GAP_FACTOR * usual_ns:
+        return None
+    shown = [_picture(crops[i]) for i in range(first, last)]
+    pictures = window_pictures(pts_ns[first:last], shown, centre_ns, duration_ns, reference_ns)
+    assert pictures is not None  # its slots are filled
+    apex = crops[(slots[1].start + slots[1].stop) // 2]
+    return Window(
+        track_id=apex.track.track_id,
+        segment=apex.track.segment,
+        epoch=apex.epoch,
+        centre_ns=centre_ns,
+        duration_ns=duration_ns,
+        pictures=pictures,
+        face_px=apex.track.face_px,
+        sr=apex.sr,
+    )
+
+
+def _picture(crop: FaceCrop) -> ImageU8:
+    if crop.picture is None:
+        raise ValueError("a crop without picture cannot enter a window")
+    return crop.picture

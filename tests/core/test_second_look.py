@@ -1,0 +1,127 @@
+"""The second look: pictures within measured limits, what the classifier says of them, what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stream_mer.core.baseline import log_odds
+from stream_mer.core.decision import Candidate, Judge, seen_again
+from stream_mer.core.second_look import SLACK_NS, SecondLook
+from stream_mer.core.window_pictures import window_pictures
+from stream_mer.types import (
+    LABELS,
+    SECOND_LOOK,
+    USUAL,
+    Box,
+    Event,
+    FaceCrop,
+    FaceTrack,
+    Score,
+    Similarity,
+)
+
+MS = 1_000_000
+LONGEST = 200 * MS
+
+
+def crop(t_ms: int, *, segment: int = 0, epoch: int = 0, sr: bool = False, track: int = 1) -> FaceCrop:
+    face = FaceTrack(track, segment, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
+    picture = np.full((128, 128, 3), (t_ms // 10 * 7) % 256, np.uint8)
+    return FaceCrop(face, 0, t_ms * MS, epoch, picture[:32, :32], picture, sr)
+
+
+def event(onset_ms: int, offset_ms: int, p: float = 0.8, *, epoch: int = 0, track: int = 1) -> Event:
+    times = onset_ms * MS, (onset_ms + offset_ms) * MS // 2, offset_ms * MS
+    shares = (p, 0.0, 0.0, 0.0, 0.0)
+    return Event("", "s", epoch, track, *times, LABELS[0], p, shares, 92.0, False)
+
+
+def seen(times_ms: range, **how: int) -> SecondLook:
+    look = SecondLook(LONGEST)
+    for t in times_ms:
+        look.push([crop(t, **how)], t * MS)
+    return look
+
+
+def test_the_window_shows_the_event_within_its_own_limits() -> None:
+    look, times = seen(range(0, 1000, 10)), np.arange(0, 1000, 10)
+    window = look.window(event(700, 840))
+    assert window is not None
+    assert (window.centre_ns, window.duration_ns) == (770 * MS, 140 * MS)
+    wanted = window_pictures(times * MS, [crop(int(t)).picture for t in times], 770 * MS, 140 * MS)  # type: ignore[misc]
+    assert wanted is not None
+    assert (window.pictures == wanted).all()
+
+
+@pytest.mark.parametrize("where", [(910, 995), (0, 80), (2000, 2100)])
+def test_without_a_picture_before_and_after_there_is_no_window(where: tuple[int, int]) -> None:
+    assert seen(range(0, 1000, 10)).window(event(*where)) is None
+
+
+def test_pictures_from_before_a_loss_or_of_another_kind_show_nothing() -> None:
+    for how in ({"segment": 1}, {"epoch": 1}, {"sr": True}):
+        look = seen(range(0, 500, 10))
+        for t in range(500, 1000, 10):
+            look.push([crop(t, **how)], t * MS)  # type: ignore[arg-type]
+        assert look.window(event(450, 550)) is None
+        assert (look.window(event(700, 800, epoch=how.get("epoch", 0))) is None) is False
+    assert look.window(event(700, 800, epoch=5)) is None
+    assert look.window(event(700, 800, track=2)) is None
+
+
+def test_no_window_spans_a_gap() -> None:
+    look = SecondLook(LONGEST)
+    for t in (*range(0, 700, 10), *range(740, 1000, 10)):
+        look.push([crop(t)], t * MS)
+    assert look.window(event(690, 800)) is None
+    assert look.window(event(860, 900)) is not None
+
+
+def test_only_the_last_pictures_are_kept_and_of_faces_that_left_none() -> None:
+    look = seen(range(0, 3000, 10))
+    (lane,) = look._lanes.values()
+    assert len(lane) <= (LONGEST + SLACK_NS) / MS / 10 + 1
+    look.push([crop(5000, track=2)], 5000 * MS)
+    assert set(look._lanes) == {2}
+    look.push([crop(10, epoch=1, track=2)], 10 * MS)  # the clock starts again
+    assert [c.pts_ns for c in look._lanes[2]] == [10 * MS]
+
+
+def score(p: float, label: int = 0) -> Score:
+    shares = [0.0] * len(LABELS)
+    shares[label] = p
+    return Score(1, 0, 0, 770 * MS, 140 * MS, tuple(shares), 92.0, False)
+
+
+def candidate(p: float, usual: float = 0.0) -> Candidate:
+    return Candidate(event(700, 840, p), None, 1000 * MS, usual)
+
+
+def test_the_second_look_counts_with_its_own_label_and_what_is_usual_taken_off() -> None:
+    again = seen_again(replace(candidate(0.3, usual=1.0), window=None), score(0.9, 3))
+    assert again.event.label == LABELS[3]
+    assert log_odds(again.event.probability) == pytest.approx(log_odds(0.9) - 1.0)
+    assert log_odds(again.first) == pytest.approx(log_odds(0.3) + 1.0)  # type: ignore[arg-type]
+    assert sum(again.event.probabilities) == pytest.approx(again.event.probability)
+    assert (again.event.onset_ns, again.event.offset_ns) == (700 * MS, 840 * MS)
+
+
+def test_what_only_one_of_the_looks_sees() -> None:
+    doubted, late = seen_again(candidate(0.8), score(0.2)), seen_again(candidate(0.2), score(0.8))
+    events, (rejected,) = Judge(0.5, "d").judge([doubted])
+    assert events == ()
+    assert (rejected.reason, rejected.detail) == (SECOND_LOOK, "p 0.80 is 0.20 within its measured limits")
+    (found,), rest = Judge(0.5, "d").judge([late])
+    assert rest == ()
+    assert found.probability == pytest.approx(0.8)
+    assert Judge(0.9, "d").judge([doubted, late]) == ((), ())
+    _, (rejected,) = Judge(0.5, "d").judge([seen_again(candidate(0.2, usual=2.0), score(0.8))])
+    assert rejected.reason == USUAL
+
+
+def test_without_a_second_look_the_first_one_counts() -> None:
+    (found,), _ = Judge(0.5, "d").judge([candidate(0.8)])
+    assert found.probability == 0.8
