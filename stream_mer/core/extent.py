@@ -107,7 +107,9 @@ def measure_extent(
     down = (offsets[:, None] - way) / (offsets - apexes)[:, None]
     height = np.clip(np.minimum(up, down), 0, 1)
     near = -0.5 * ((np.log(lengths) / SPREAD) ** 2 + (shifts / OFF) ** 2)
-    likely = near - 0.5 * TRUST * len(way) * np.log([_unexplained(course, height**b, way) for b in BOWS])
+    course = _without_trend(course, way, 1)
+    left = [_unexplained(course, _without_trend(height**bow, way, 1)) for bow in BOWS]
+    likely = near - 0.5 * TRUST * len(way) * np.log(left)
     weight = np.exp(likely - likely.max()).sum(0)
     onset, rise, lasts = (
         round(length * float(np.average(x, weights=weight))) for x in (onsets, apexes - onsets, lengths)
@@ -155,9 +157,8 @@ def _changes(pictures: ArrayF32, rest: NDArray[np.bool_]) -> ArrayF32:
     return scaled
 
 
-def _unexplained(course: ArrayF64, pulses: ArrayF64, way: ArrayF64) -> ArrayF64:
-    """``(K,)`` share of the course's square that each of ``(K, T)`` pulses leaves, with a straight line."""
-    course, pulses = _without_trend(course, way, 1), _without_trend(pulses, way, 1)
+def _unexplained(course: ArrayF64, pulses: ArrayF64) -> ArrayF64:
+    """``(K,)`` share of the course's square that each of ``(K, T)`` pulses leaves; none has a straight line."""
     explained = np.maximum(pulses @ course, 0) ** 2 / np.maximum((pulses**2).sum(1), 1e-9)
     left: ArrayF64 = 1 - explained / max(float(course @ course), 1e-300)
     return np.maximum(left, 1e-6)
