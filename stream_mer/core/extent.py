@@ -158,7 +158,7 @@ def _changes(pictures: ArrayF32, rest: NDArray[np.bool_]) -> ArrayF32:
 
 
 def _unexplained(course: ArrayF64, pulses: ArrayF64) -> ArrayF64:
-    """``(K,)`` share of the course's square that each of ``(K, T)`` pulses leaves; none has a straight line."""
+    """``(K,)`` share of the course's square that each of ``(K, T)`` pulses leaves, lines taken out."""
     explained = np.maximum(pulses @ course, 0) ** 2 / np.maximum((pulses**2).sum(1), 1e-9)
     left: ArrayF64 = 1 - explained / max(float(course @ course), 1e-300)
     return np.maximum(left, 1e-6)
