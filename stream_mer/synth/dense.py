@@ -116,6 +116,7 @@ def noisy_u8(picture: ArrayF32, noise: ArrayF32, gain: float, shot: float, read:
         if shot > 0 or read > 0:
             spread = lit * np.float32(shot)
             spread += np.float32(read * read)
+            np.maximum(spread, 0, out=spread)  # a sharp edge may undershoot black
             cv2.sqrt(spread, spread)
             spread *= noise[rows]
             lit += spread

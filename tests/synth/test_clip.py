@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from stream_mer.core.geometry import ANCHORS
 from stream_mer.synth.clip import Clip, iterate_clip, render_clip, truth_of
 from stream_mer.synth.demo import DEMO_SPEC, demo_clip, demo_portrait
+from stream_mer.synth.dense import noisy_u8
 from stream_mer.synth.landmarks import NOSE_TIP, eye_centres, pose_keypoints
 from stream_mer.synth.plan import plan_clip
 from stream_mer.synth.render import LARGEST_PX, MARGIN, Renderer
@@ -313,3 +314,11 @@ def test_a_very_large_face_takes_no_larger_texture_than_it_needs() -> None:
     frame = renderer.frame(0)
     eyes = frame.mesh[[33, 133]].mean(0) - frame.mesh[[263, 362]].mean(0)
     assert 2.3 * float(np.hypot(*eyes)) == pytest.approx(900, rel=0.02)
+
+
+def test_below_black_there_is_no_shot_noise_and_no_nonsense() -> None:
+    """A sharp edge undershoots; the variance of its noise must not become negative."""
+    dark = np.full((20, 8, 3), -9.0, np.float32)
+    with np.errstate(all="raise"):
+        made = noisy_u8(dark, np.ones_like(dark), 1.0, shot=0.06, read=0.3)
+    assert (made == 0).all()
