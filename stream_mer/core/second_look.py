@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream_mer.core.window_pictures import REFERENCE_NS, lay_window
-from stream_mer.core.windowing import HISTORY, usual_distance_ns
+from stream_mer.core.windowing import usual_distance_ns
 from stream_mer.types import Event, FaceCrop, Window
 
 SLACK_NS = 500_000_000
@@ -41,21 +41,22 @@ class SecondLook:
             lane.append(crop)
         oldest = now_ns - self.max_ns - SLACK_NS
         for track_id, lane in list(self._lanes.items()):
-            while lane and not oldest <= lane[0].pts_ns <= now_ns:  # or the clock has started again
+            while lane and (lane[0].pts_ns < oldest or lane[0].pts_ns > now_ns):  # the clock started again
                 lane.popleft()
             if not lane:
                 del self._lanes[track_id]
 
     def window(self, event: Event) -> Window | None:
-        """The window of this event; None if a picture of it is missing or the face was lost since."""
-        lane = self._lanes.get(event.track_id, ())
-        crops = [c for c in lane if event.onset_ns - REFERENCE_NS <= c.pts_ns]
-        if not crops or crops[0].epoch != event.epoch or crops[0].pts_ns > event.onset_ns:
+        """The window of this event; None if not all of its pictures were seen, or the face was lost since."""
+        lane = self._lanes.get(event.track_id)
+        if not lane or lane[-1].epoch != event.epoch:
             return None
-        pts = np.array([c.pts_ns for c in lane], np.int64)
-        usual = usual_distance_ns(np.diff(pts)[-HISTORY:])
+        pts, end = np.array([c.pts_ns for c in lane], np.int64), event.offset_ns + REFERENCE_NS
+        usual = usual_distance_ns(np.diff(pts[pts <= end]))
+        if pts[-1] < end - usual / 2:
+            return None
         centre = (event.onset_ns + event.offset_ns) // 2
-        return lay_window(crops, pts[-len(crops) :], centre, event.offset_ns - event.onset_ns, usual)
+        return lay_window(lane, pts, centre, event.offset_ns - event.onset_ns, usual)
 
 
 def _stretch(crop: FaceCrop) -> tuple[int, int, bool]:

@@ -56,8 +56,8 @@ def test_the_window_shows_the_event_within_its_own_limits() -> None:
     assert (window.pictures == wanted).all()
 
 
-@pytest.mark.parametrize("where", [(910, 995), (0, 80), (2000, 2100)])
-def test_without_a_picture_before_and_after_there_is_no_window(where: tuple[int, int]) -> None:
+@pytest.mark.parametrize("where", [(800, 920), (910, 995), (0, 80), (280, 400), (2000, 2100)])
+def test_without_all_pictures_before_and_after_there_is_no_window(where: tuple[int, int]) -> None:
     assert seen(range(0, 1000, 10)).window(event(*where)) is None
 
 
@@ -67,7 +67,7 @@ def test_pictures_from_before_a_loss_or_of_another_kind_show_nothing() -> None:
         for t in range(500, 1000, 10):
             look.push([crop(t, **how)], t * MS)  # type: ignore[arg-type]
         assert look.window(event(450, 550)) is None
-        assert (look.window(event(700, 800, epoch=how.get("epoch", 0))) is None) is False
+        assert look.window(event(700, 800, epoch=how.get("epoch", 0))) is not None
     assert look.window(event(700, 800, epoch=5)) is None
     assert look.window(event(700, 800, track=2)) is None
 
@@ -78,6 +78,33 @@ def test_no_window_spans_a_gap() -> None:
         look.push([crop(t)], t * MS)
     assert look.window(event(690, 800)) is None
     assert look.window(event(860, 900)) is not None
+
+
+@pytest.mark.parametrize(("during_ms", "later_ms"), [(8, 4), (4, 8)])
+def test_what_counts_as_a_gap_is_known_from_the_pictures_of_the_event(during_ms: int, later_ms: int) -> None:
+    """A camera may change its frame rate after an event, before it is decided."""
+    for missing in (False, True):
+        look = SecondLook(LONGEST)
+        times = [*range(0, 880, during_ms), *range(880, 1030, later_ms)]
+        for t in times:
+            if not (missing and 728 <= t < 728 + 2 * during_ms):
+                look.push([crop(t)], t * MS)
+        assert (look.window(event(700, 800)) is None) is missing
+
+
+@pytest.mark.parametrize("longest_ms", [200, 500])
+@pytest.mark.parametrize("fps", [15, 60, 240])
+def test_the_longest_event_is_still_remembered_when_it_is_decided(longest_ms: int, fps: int) -> None:
+    """Decided 150 ms after the offset that the first look supposed, up to 40 ms after the measured one."""
+    look, step = SecondLook(longest_ms * MS), 1000 / fps
+    times = [i * step for i in range(int(2 * fps))]
+    onset = times[fps] - 1
+    for t in times:
+        face = replace(crop(0), pts_ns=round(t * MS))
+        look.push([face], face.pts_ns)
+        if t >= onset + longest_ms + 40 + 150:
+            break
+    assert look.window(event(round(onset), round(onset) + longest_ms)) is not None
 
 
 def test_only_the_last_pictures_are_kept_and_of_faces_that_left_none() -> None:
@@ -101,7 +128,9 @@ def candidate(p: float, usual: float = 0.0) -> Candidate:
 
 
 def test_the_second_look_counts_with_its_own_label_and_what_is_usual_taken_off() -> None:
-    again = seen_again(replace(candidate(0.3, usual=1.0), window=None), score(0.9, 3))
+    window = seen(range(0, 1000, 10)).window(event(700, 840))
+    again = seen_again(replace(candidate(0.3, usual=1.0), window=window), score(0.9, 3))
+    assert again.window is None, "its pictures would be kept"
     assert again.event.label == LABELS[3]
     assert log_odds(again.event.probability) == pytest.approx(log_odds(0.9) - 1.0)
     assert log_odds(again.first) == pytest.approx(log_odds(0.3) + 1.0)  # type: ignore[arg-type]

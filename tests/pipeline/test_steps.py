@@ -155,6 +155,46 @@ def test_the_classifier_is_shown_each_candidate_again_and_has_the_last_word() ->
     assert {r.reason for result in results for r in result.rejected} == {SECOND_LOOK}
 
 
+def test_at_the_end_of_the_stream_the_classifier_is_asked_again_too() -> None:
+    classifier = Doubting()
+    step = infer(classifier)
+    step.finder = Noting("s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS)
+    step.finder.found, classifier.step = [], step
+    for i in range(66):
+        step.push(crops(60 if 48 <= i <= 52 else 0, i))
+    step.finder.found = [None]  # type: ignore[list-item]
+    (last,) = step.flush()
+    assert last.events == ()
+    assert {r.reason for r in last.rejected} == {SECOND_LOOK}
+
+
+def test_each_face_is_given_the_second_look_at_its_own_pictures() -> None:
+    """Two faces move at once, one more than the other; a third has no whole window."""
+
+    def frames() -> list[FrameFaces]:
+        made = []
+        for i in range(100):
+            one = crops(60 if 48 <= i <= 52 else 0, i)
+            (face,) = one.crops
+            lit = np.full((32, 32, 3), 40 if 48 <= i <= 52 else 0, np.uint8)
+            other = replace(face, track=replace(TRACK, track_id=2), lr=lit)
+            lost = replace(face, track=replace(TRACK, track_id=3, segment=int(i > 58)))
+            made.append(replace(one, crops=(face, other, lost)))
+        return made
+
+    step = infer(Classifier())
+    events = {e.track_id: e for f in frames() for r in step.push(f) for e in r.events}
+    alone = infer(Classifier())
+    for track in (1, 2):
+        kept = [replace(f, crops=tuple(c for c in f.crops if c.track.track_id == track)) for f in frames()]
+        (event,) = [e for f in kept for r in alone.push(f) for e in r.events]
+        assert replace(event, id="") == replace(events[track], id="")
+        alone = infer(Classifier())
+    many = infer(Classifier())
+    batched = [e for r in many.push_many(frames()) for e in r.events]
+    assert {e.track_id: e for e in batched} == events
+
+
 def test_closing_closes_both_engines() -> None:
     step = infer(Classifier())
     step.close()
