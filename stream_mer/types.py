@@ -69,8 +69,8 @@ SECOND_LOOK = "second look"
 class Window:
     """Pictures of one face before, at and after the apex of an event that may be there.
 
-    ``pictures`` is ``(3, 128, 128, 3)`` uint8: the mean picture just before the supposed onset,
-    around the supposed apex, and just after the supposed offset. ``centre_ns`` is the apex of the
+    ``pictures`` is ``(3, 128, 128, 3)`` uint8: the mean picture just before the supposed onset, that of the
+    event (most of its apex), and that just after the supposed offset. ``centre_ns`` is the apex of the
     hypothesis and ``duration_ns`` its length, so onset = centre - duration/2.
     """
 
@@ -139,7 +139,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A candidate that passed the threshold and was turned down: ``reason`` is in ``REASONS``, ``REPEAT``,
+    """A candidate that passed the threshold, if not by every look, and was turned down: ``reason`` is in ``REASONS``, ``REPEAT``,
     ``SECOND_LOOK`` or ``USUAL``.
 
     ``detail`` says what was measured and the limit, for people.

@@ -50,7 +50,7 @@ class Candidate:
     ``decided_ns`` is the time of the frame with which it came; ``usual`` the log odds that were taken off
     its probability because this face gives them without any event; ``hill`` the hill of evidence that it is
     a peak of (``spotting``), None if it shares it with no other. ``window`` is what the classifier is to be
-    shown again (``seen_again``); ``first`` the probability before it was.
+    shown again (``seen_again``), None if that cannot be; ``first`` the probability before it was.
     """
 
     event: Event
