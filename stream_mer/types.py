@@ -139,8 +139,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A candidate that passed the threshold, if not by every look, and was turned down: ``reason`` is in ``REASONS``, ``REPEAT``,
-    ``SECOND_LOOK`` or ``USUAL``.
+    """A candidate that passed the threshold, if not by every look, and was turned down.
+
+    ``reason`` is in ``REASONS``, ``REPEAT``, ``SECOND_LOOK`` or ``USUAL``.
 
     ``detail`` says what was measured and the limit, for people.
     """
