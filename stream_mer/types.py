@@ -33,7 +33,6 @@ __all__ = [
     "LR_SIZE",
     "REASONS",
     "REPEAT",
-    "SECOND_LOOK",
     "USUAL",
     "ArrayF32",
     "ArrayF64",
@@ -60,17 +59,15 @@ REASONS: tuple[str, ...] = ("blink", "head motion", "speech", "cut", "gap", "lig
 REPEAT = "same event"
 """Why a candidate is always turned down: it is only the rest of the event before it ..."""
 USUAL = "usual"
-"""... or this face gives as much evidence without any event ..."""
-SECOND_LOOK = "second look"
-"""... or within its measured limits the classifier does not see it again."""
+"""... or this face gives as much evidence without any event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """Pictures of one face before, at and after the apex of an event that may be there.
 
-    ``pictures`` is ``(3, 128, 128, 3)`` uint8: the mean picture just before the supposed onset, that of the
-    event (most of its apex), and that just after the supposed offset. ``centre_ns`` is the apex of the
+    ``pictures`` is ``(3, 128, 128, 3)`` uint8: the mean picture just before the supposed onset,
+    around the supposed apex, and just after the supposed offset. ``centre_ns`` is the apex of the
     hypothesis and ``duration_ns`` its length, so onset = centre - duration/2.
     """
 
@@ -139,9 +136,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A candidate that passed the threshold, if not by every look, and was turned down.
-
-    ``reason`` is in ``REASONS``, ``REPEAT``, ``SECOND_LOOK`` or ``USUAL``.
+    """A candidate that passed the threshold and was turned down: ``reason`` is in ``REASONS``, ``REPEAT``
+    or ``USUAL``.
 
     ``detail`` says what was measured and the limit, for people.
     """
@@ -161,7 +157,7 @@ class Rejection:
             raise ValueError(f"rejection times out of order: {self.onset_ns, self.apex_ns, self.offset_ns}")
         if self.label not in LABELS:
             raise ValueError(f"unknown label {self.label!r}")
-        if self.reason not in (*REASONS, REPEAT, SECOND_LOOK, USUAL):
+        if self.reason not in (*REASONS, REPEAT, USUAL):
             raise ValueError(f"unknown reason {self.reason!r}")
 
 

@@ -1,7 +1,6 @@
 """From scores and faces to decisions: finds candidates, measures what surrounds them, accepts or rejects.
 
-Between the two the classifier is shown each candidate again, within its measured limits. The threshold
-comes last, so what every threshold would have given can be told from one run.
+The threshold comes last, so what every threshold would have given can be told from one run.
 """
 
 from __future__ import annotations
@@ -10,26 +9,13 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from stream_mer.core.baseline import EvidenceBaseline, moved
 from stream_mer.core.extent import Extents
 from stream_mer.core.memory import FaceMemory
-from stream_mer.core.second_look import SecondLook
 from stream_mer.core.signals import Signals, measure_signals
 from stream_mer.core.spotting import Peak, Spotter, SpotterSettings
 from stream_mer.core.vetoes import DEFAULT, VetoLimits, veto
-from stream_mer.types import (
-    LABELS,
-    REPEAT,
-    SECOND_LOOK,
-    USUAL,
-    Event,
-    FaceCrop,
-    Rejection,
-    Score,
-    Window,
-)
+from stream_mer.types import REPEAT, USUAL, Event, FaceCrop, Rejection, Score
 
 REPORT_NS = 70_000_000
 """An event is decided this long after the last picture its window needs; what is stronger and comes later
@@ -49,8 +35,7 @@ class Candidate:
 
     ``decided_ns`` is the time of the frame with which it came; ``usual`` the log odds that were taken off
     its probability because this face gives them without any event; ``hill`` the hill of evidence that it is
-    a peak of (``spotting``), None if it shares it with no other. ``window`` is what the classifier is to be
-    shown again (``seen_again``), None if that cannot be; ``first`` the probability before it was.
+    a peak of (``spotting``), None if it shares it with no other.
     """
 
     event: Event
@@ -58,21 +43,6 @@ class Candidate:
     decided_ns: int
     usual: float = 0.0
     hill: int | None = None
-    window: Window | None = None
-    first: float | None = None
-
-
-def seen_again(candidate: Candidate, score: Score) -> Candidate:
-    """The candidate with what the classifier says of its ``window``: that counts, not the first look."""
-    label = LABELS[int(np.argmax(score.probabilities))]
-    event = replace(
-        candidate.event,
-        label=label,
-        probability=score.event_probability,
-        probabilities=score.probabilities,
-    )
-    first = moved(candidate.event, candidate.usual).probability
-    return replace(candidate, event=moved(event, -candidate.usual), window=None, first=first)
 
 
 class CandidateFinder:
@@ -101,19 +71,14 @@ class CandidateFinder:
         self._spotter = Spotter(settings, source)
         self._usual = usual or EvidenceBaseline()
         self._memory = FaceMemory()
-        self._second_look = SecondLook(max_ns)
         self._extents = Extents(self._memory, min_ns, max_ns)
 
     def push(
         self, scores: Iterable[Score], crops: Sequence[FaceCrop], size: tuple[int, int], now_ns: int
     ) -> list[Candidate]:
-        """Take one frame's scores and crops (with pictures); give the candidates decided with it.
-
-        The classifier is still to be shown each one's ``window``.
-        """
+        """Take one frame's scores and crops (with pictures); give the candidates decided with it."""
         scores = tuple(scores)
         self._memory.push(crops, size, now_ns)
-        self._second_look.push(crops, now_ns)
         self._usual.push(scores)
         return self._measured(self._spotter.push(scores, now_ns), now_ns)
 
@@ -129,8 +94,7 @@ class CandidateFinder:
                 self._memory, event.track_id, event.onset_ns, event.apex_ns, event.offset_ns
             )
             excess = self._usual.excess(event)
-            window = self._second_look.window(event)
-            candidates.append(Candidate(moved(event, -excess), signals, now_ns, excess, peak.hill, window))
+            candidates.append(Candidate(moved(event, -excess), signals, now_ns, excess, peak.hill))
         return candidates
 
 
@@ -158,33 +122,24 @@ class Judge:
         events, rejected = [], []
         for candidate in candidates:
             event = candidate.event
-            said = moved(event, candidate.usual).probability
-            if max(said, candidate.first or 0.0) < self.threshold:
+            if moved(event, candidate.usual).probability < self.threshold:
                 continue
-            refused = (
-                self._unseen(candidate, said)
-                or self._usual(candidate, said)
-                or self._vetoed(candidate)
-                or self._repeats(candidate)
-            )
+            refused = self._usual(candidate) or self._vetoed(candidate) or self._repeats(candidate)
             if refused:
                 rejected.append(_rejection(event, *refused))
             else:
                 events.append(self._accept(candidate))
         return tuple(events), tuple(rejected)
 
-    def _unseen(self, candidate: Candidate, said: float) -> tuple[str, str] | None:
-        """Whether only the first look saw it."""
-        if said >= self.threshold:
-            return None
-        return SECOND_LOOK, f"p {candidate.first:.2f} is {said:.2f} within its measured limits"
-
-    def _usual(self, candidate: Candidate, said: float) -> tuple[str, str] | None:
+    def _usual(self, candidate: Candidate) -> tuple[str, str] | None:
         """Whether it only passes with what this face gives all the time."""
-        p = candidate.event.probability
-        if p >= self.threshold:
+        if candidate.event.probability >= self.threshold:
             return None
-        return USUAL, f"p {said:.2f} is {p:.2f} without what this face gives anyway"
+        before = moved(candidate.event, candidate.usual).probability
+        return (
+            USUAL,
+            f"p {before:.2f} is {candidate.event.probability:.2f} without what this face gives anyway",
+        )
 
     def _vetoed(self, candidate: Candidate) -> tuple[str, str] | None:
         return veto(candidate.signals, self.limits, self.active) if candidate.signals else None

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from stream_mer.core.decision import Candidate, CandidateFinder, Judge, seen_again
+from stream_mer.core.decision import Candidate, CandidateFinder, Judge
 from stream_mer.core.reading import Reading
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.warp import sample
@@ -140,31 +140,19 @@ class InferStep:
         windows = [self.windower.push(crops) for crops in faces]
         judged = iter(self._classify([window for some in windows for window in some]))
         scores = [tuple(next(judged) for _ in some) for some in windows]
-        found = [self._find(*one) for one in zip(items, faces, scores, strict=True)]
-        again = iter(self._look_again([candidate for some in found for candidate in some]))
-        return [
-            (
-                Result(item.frame, tuple(c.track for c in crops), crops, said, (), item.veiled),
-                [next(again) for _ in some],
-            )
-            for item, crops, said, some in zip(items, faces, scores, found, strict=True)
-        ]
+        return [self._find(*one) for one in zip(items, faces, scores, strict=True)]
 
     def find_rest(self) -> list[Candidate]:
         """What may still be an event at the end of the stream."""
-        return [] if self._last is None else self._look_again(self.finder.flush(self._last.pts_ns))
+        return [] if self._last is None else self.finder.flush(self._last.pts_ns)
 
     def _find(
         self, item: FrameFaces, crops: tuple[FaceCrop, ...], scores: tuple[Score, ...]
-    ) -> list[Candidate]:
+    ) -> tuple[Result, list[Candidate]]:
         self._last = item.frame
         height, width = item.frame.rgb.shape[:2]
-        return self.finder.push(scores, crops, (height, width), item.frame.pts_ns)
-
-    def _look_again(self, candidates: list[Candidate]) -> list[Candidate]:
-        """The candidates with what the classifier says of their windows, where they have one."""
-        scores = iter(self._classify([c.window for c in candidates if c.window is not None]))
-        return [c if c.window is None else seen_again(c, next(scores)) for c in candidates]
+        found = self.finder.push(scores, crops, (height, width), item.frame.pts_ns)
+        return Result(item.frame, tuple(c.track for c in crops), crops, scores, (), item.veiled), found
 
     def flush(self) -> tuple[Result, ...]:
         """Events still open at the end of the stream, in one more result with the last frame repeated."""

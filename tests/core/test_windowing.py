@@ -97,12 +97,28 @@ def test_a_slot_without_a_frame_means_no_window() -> None:
 def test_pictures_of_an_event_count_as_a_pulse_stands_and_256_together(
     places: set[int], centre: int, length: int
 ) -> None:
+    """Where they lie close; elsewhere those of the middle third, or the nearest one, alike."""
     shares = np.array(sorted(places)) / 100
-    weights = apex_weights(centre + (shares * (length // 2)).astype(np.int64), centre, length)
+    weights = apex_weights(centre + (shares * (length // 2)).astype(np.int64), centre, length).astype(int)
     assert weights.sum() == 256
-    assert (weights >= 0).all()
     height = 1 - np.abs(shares)
-    assert abs(weights - 256 * height / height.sum()).max() <= 1.01
+    if len(places) * 25_000_000 < length:
+        height = (np.abs(shares) * 3 <= 1).astype(float)
+        height[np.abs(shares).argmin()] = 1
+    if (np.abs(np.abs(shares) * 3 - 1) > 0.02).all():  # rounding decides who lies just on the border
+        assert abs(weights - 256 * height / height.sum()).max() <= 1.01
+
+
+@pytest.mark.parametrize("fps", [15.0, 24.0, 25.0, 29.97, 30.0])
+def test_at_common_frame_rates_an_events_picture_is_that_of_its_apex_alone(fps: float) -> None:
+    pts = np.array(times(fps, 2.0))
+    for rung in observable_rungs(LADDER, 1e9 / fps, 200e6):
+        for centre in pts[10:-10]:
+            slots = window_slots(pts, int(centre), rung)
+            assert slots is not None
+            weights = apex_weights(pts[slots[1]], int(centre), rung)
+            assert weights.max() == 256
+            assert pts[slots[1]][weights.argmax()] == centre
 
 
 def test_no_other_weights_show_more_of_an_even_pulse_above_the_noise() -> None:

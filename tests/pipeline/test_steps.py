@@ -7,23 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_mer.core.decision import Candidate, CandidateFinder, Judge
+from stream_mer.core.decision import CandidateFinder, Judge
 from stream_mer.core.reading import Reading
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.windowing import Windower
 from stream_mer.errors import EngineError
 from stream_mer.face.replay import ReplayDetector
 from stream_mer.pipeline.steps import FaceStep, InferStep
-from stream_mer.types import (
-    SECOND_LOOK,
-    Box,
-    FaceCrop,
-    FaceTrack,
-    Frame,
-    FrameFaces,
-    Result,
-    Similarity,
-)
+from stream_mer.types import Box, FaceCrop, FaceTrack, Frame, FrameFaces, Result, Similarity
 
 MS = 1_000_000
 TRACK = FaceTrack(1, 0, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
@@ -116,83 +107,6 @@ def test_several_frames_at_once_give_the_same_results() -> None:
     assert [(r.frame.index, r.scores, r.events) for r in single] == [
         (r.frame.index, r.scores, r.events) for r in batched
     ]
-
-
-class Doubting(Classifier):
-    """Takes back what it said as soon as candidates have been found."""
-
-    step: InferStep
-
-    def run(self, batch: np.ndarray) -> tuple[np.ndarray]:
-        (logits,) = super().run(batch)
-        self.batches.append(len(batch))
-        return (logits * 0 - [0, 9, 0, 0, 0, 0] if self.step.finder.found else logits,)  # type: ignore[attr-defined]
-
-
-class Noting(CandidateFinder):
-    """Remembers what it found last."""
-
-    found: list[Candidate]
-
-    def push(self, *said: object) -> list[Candidate]:
-        self.found = super().push(*said)  # type: ignore[arg-type]
-        return self.found
-
-
-def test_the_classifier_is_shown_each_candidate_again_and_has_the_last_word() -> None:
-    classifier = Doubting()
-    step = infer(classifier)
-    step.finder = Noting("s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS)
-    step.finder.found, classifier.step = [], step
-    found, results = 0, []
-    for i in range(100):
-        step.finder.found = []
-        results += step.push(crops(60 if 48 <= i <= 52 else 0, i))
-        found += sum(c.window is not None for c in step.finder.found)
-    assert found > 0
-    assert sum(classifier.batches) == sum(len(r.scores) for r in results) + found
-    assert not any(r.events for r in results)
-    assert {r.reason for result in results for r in result.rejected} == {SECOND_LOOK}
-
-
-def test_at_the_end_of_the_stream_the_classifier_is_asked_again_too() -> None:
-    classifier = Doubting()
-    step = infer(classifier)
-    step.finder = Noting("s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS)
-    step.finder.found, classifier.step = [], step
-    for i in range(66):
-        step.push(crops(60 if 48 <= i <= 52 else 0, i))
-    step.finder.found = [None]  # type: ignore[list-item]
-    (last,) = step.flush()
-    assert last.events == ()
-    assert {r.reason for r in last.rejected} == {SECOND_LOOK}
-
-
-def test_each_face_is_given_the_second_look_at_its_own_pictures() -> None:
-    """Two faces move at once, one more than the other; a third has no whole window."""
-
-    def frames() -> list[FrameFaces]:
-        made = []
-        for i in range(100):
-            one = crops(60 if 48 <= i <= 52 else 0, i)
-            (face,) = one.crops
-            lit = np.full((32, 32, 3), 40 if 48 <= i <= 52 else 0, np.uint8)
-            other = replace(face, track=replace(TRACK, track_id=2), lr=lit)
-            lost = replace(face, track=replace(TRACK, track_id=3, segment=int(i > 58)))
-            made.append(replace(one, crops=(face, other, lost)))
-        return made
-
-    step = infer(Classifier())
-    events = {e.track_id: e for f in frames() for r in step.push(f) for e in r.events}
-    alone = infer(Classifier())
-    for track in (1, 2):
-        kept = [replace(f, crops=tuple(c for c in f.crops if c.track.track_id == track)) for f in frames()]
-        (event,) = [e for f in kept for r in alone.push(f) for e in r.events]
-        assert replace(event, id="") == replace(events[track], id="")
-        alone = infer(Classifier())
-    many = infer(Classifier())
-    batched = [e for r in many.push_many(frames()) for e in r.events]
-    assert {e.track_id: e for e in batched} == events
 
 
 def test_closing_closes_both_engines() -> None:
