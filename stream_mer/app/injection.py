@@ -118,7 +118,7 @@ def whole_face(times_ns: NDArray[np.int64], there: Sequence[bool], span: Interva
         span: from the first time to before the second.
     """
     first, last = np.searchsorted(times_ns, span)
-    return bool(last < len(there) and all(there[max(0, first - 1) : last + 1]))
+    return bool(first > 0 and last < len(there) and all(there[first - 1 : last + 1]))
 
 
 def inject_into(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_mer.app.injection import Injection, inject_into
+from stream_mer.app.injection import Injection, inject_into, whole_face
 from stream_mer.capture.pyav import PyAvSource
 from stream_mer.cli import main
 from stream_mer.core.degradation import paper_frame
@@ -273,3 +273,26 @@ def test_an_event_in_pictures_that_were_only_shown_again_is_not_true() -> None:
     assert [e.onset_ns for e in injection.shown()] == [390_000_000, 990_000_000]  # its last frame is new
     injection.seen[27] = (27 * 40_000_000, 24 * 40_000_000)
     assert [e.onset_ns for e in injection.shown()] == [390_000_000]
+
+
+@pytest.mark.parametrize(
+    ("span_ms", "without", "wanted"),
+    [
+        ((100, 200), None, True),
+        ((100, 200), 3, True),  # two frames before it
+        ((100, 200), 4, False),  # the frame before it
+        ((100, 200), 7, False),
+        ((100, 200), 10, False),  # the frame after it
+        ((100, 200), 11, True),
+        ((0, 80), None, False),  # no frame before it
+        ((380, 480), None, False),  # no frame after it
+        ((370, 390), None, False),
+        ((360, 380), None, True),
+    ],
+)
+def test_a_whole_face_is_there_in_each_frame_and_in_one_either_side(
+    span_ms: tuple[int, int], without: int | None, wanted: bool
+) -> None:
+    times = np.arange(0, 400, 20) * 1_000_000
+    there = [i != without for i in range(len(times))]
+    assert whole_face(times, there, (span_ms[0] * 1_000_000, span_ms[1] * 1_000_000)) is wanted
