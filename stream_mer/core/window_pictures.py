@@ -13,18 +13,12 @@ REFERENCE_NS = 80_000_000
 """How far before the onset and after the offset the neutral pictures may lie."""
 GAP_FACTOR = 1.75
 """A distance between frames above this multiple of the usual one is a gap; one lost frame makes 2.0."""
-FINE_NS = 25_000_000
-"""Where frames lie closer (40 fps and more), all frames of an event make its picture. Measured: at 60 and
-120 fps this finds more events; at 25 to 30 fps a classifier trained so found fewer in real video."""
-_WHOLE = 256
 
 
 def window_slots(
     pts_ns: NDArray[np.int64], centre_ns: int, duration_ns: int, reference_ns: int = REFERENCE_NS
 ) -> tuple[slice, slice, slice] | None:
     """Which frames form the pre, apex and post picture; None if one of them has no frame.
-
-    The second are all frames of the event, see ``apex_weights``.
 
     Args:
         pts_ns: ``(T,)`` rising times.
@@ -34,31 +28,19 @@ def window_slots(
     """
     onset, offset = centre_ns - duration_ns // 2, centre_ns + duration_ns // 2
     pre = slice(*np.searchsorted(pts_ns, (onset - reference_ns, onset + 1)))
-    apex = slice(*np.searchsorted(pts_ns, (onset + 1, offset)))
     post = slice(*np.searchsorted(pts_ns, (offset, offset + reference_ns + 1)))
-    return None if any(s.start == s.stop for s in (pre, apex, post)) else (pre, apex, post)
-
-
-def apex_weights(pts_ns: NDArray[np.int64], centre_ns: int, duration_ns: int) -> NDArray[np.uint16]:
-    """How much each picture of an event counts in its mean, ``(T,)`` integers whose sum is 256.
-
-    Where frames lie close (``FINE_NS``), as much as it shows of a motion that rises and falls evenly: no
-    other weights leave less noise for as much of the motion (a matched filter). Elsewhere those of the
-    event's middle third count alike, or the nearest to its middle alone.
-
-    Args:
-        pts_ns: ``(T,)`` rising times within the event, at least one.
-        centre_ns: apex of the hypothesis.
-        duration_ns: length of the hypothesis.
-    """
-    apart = np.abs(pts_ns - centre_ns)
-    height = 1 - apart / (0.5 * duration_ns + 1)
-    if len(pts_ns) * FINE_NS < duration_ns:
-        height = (apart <= duration_ns // 6).astype(np.float64)
-        height[apart.argmin()] = 1.0
-    reached = np.rint(_WHOLE * np.cumsum(height) / height.sum())
-    weights: NDArray[np.uint16] = np.diff(reached, prepend=0).astype(np.uint16)
-    return weights
+    third = duration_ns // 6
+    apex = slice(*np.searchsorted(pts_ns, (centre_ns - third, centre_ns + third + 1)))
+    if apex.start == apex.stop:
+        right = int(np.searchsorted(pts_ns, centre_ns))
+        near = [i for i in (right - 1, right) if 0 <= i < len(pts_ns) and onset < pts_ns[i] < offset]
+        if not near:
+            return None
+        best = min(near, key=lambda i: abs(int(pts_ns[i]) - centre_ns))
+        apex = slice(best, best + 1)
+    if pre.start == pre.stop or post.start == post.stop:
+        return None
+    return pre, apex, post
 
 
 def window_pictures(
@@ -68,9 +50,7 @@ def window_pictures(
     duration_ns: int,
     reference_ns: int = REFERENCE_NS,
 ) -> ImageU8 | None:
-    """The three pictures of a window, ``(3, 128, 128, 3)`` uint8, or None if a slot is empty.
-
-    The first and the last are means, the second is a weighted one (``apex_weights``).
+    """The three mean pictures of a window, ``(3, 128, 128, 3)`` uint8, or None if a slot is empty.
 
     Args:
         pts_ns: ``(T,)`` rising times of the pictures.
@@ -82,16 +62,7 @@ def window_pictures(
     slots = window_slots(pts_ns, centre_ns, duration_ns, reference_ns)
     if slots is None:
         return None
-    pre, apex, post = slots
-    weights = apex_weights(pts_ns[apex], centre_ns, duration_ns)
-    return np.stack([_mean(pictures[pre]), _weighted(pictures[apex], weights), _mean(pictures[post])])
-
-
-def _weighted(pictures: Sequence[ImageU8] | ImageU8, weights: NDArray[np.uint16]) -> ImageU8:
-    total = np.full(pictures[0].shape, _WHOLE // 2, np.uint16)  # 256 * 255 and a half fit
-    for picture, weight in zip(pictures, weights, strict=True):
-        total += np.multiply(picture, weight, dtype=np.uint16)
-    return (total // _WHOLE).astype(np.uint8)
+    return np.stack([_mean(pictures[s]) for s in slots])
 
 
 def _mean(pictures: Sequence[ImageU8] | ImageU8) -> ImageU8:
