@@ -110,8 +110,8 @@ def hypotheses(
 ) -> Iterator[Hypothesis]:
     """Every window the product could ask about at these frames, with its truth; doubtful ones left out.
 
-    A window much longer than an event but centred on it shows the event as well, only fainter, so it is left
-    out, too: calling it 'none' would only teach doubt.
+    A window much longer than an event but centred on it shows the same three pictures as the right
+    window, so it is left out, too: calling it 'none' would only teach doubt.
     """
     usual = float(np.median(np.diff(pts_ns)))
     breaks = np.flatnonzero(np.diff(pts_ns) > GAP_FACTOR * usual)
