@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -99,11 +98,14 @@ def draw_spec(rng: np.random.Generator, version: Version) -> ClipSpec:
 
 def spans_of(clip: Clip) -> tuple[list[data.Span], list[data.Span]]:
     """The events of a clip, and what else happens: events that too few pictures show are unclear."""
-    events = [data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak) for e in clip.events]
-    clear = [frames >= FRAMES_PER_EVENT for frames in clip.shown]
+    events: list[data.Span] = []
     others = [data.Span(d.onset_ns, d.offset_ns, d.kind) for d in clip.distractors]
-    hidden = [replace(span, label=data.UNCLEAR) for span, seen in zip(events, clear, strict=True) if not seen]
-    return [span for span, seen in zip(events, clear, strict=True) if seen], hidden + others
+    for e, frames in zip(clip.events, clip.shown, strict=True):
+        if frames >= FRAMES_PER_EVENT:
+            events.append(data.Span(e.onset_ns, e.offset_ns, e.label, e.apex_ns, e.peak))
+        else:
+            others.append(data.Span(e.onset_ns, e.offset_ns, data.UNCLEAR))
+    return events, others
 
 
 def add_clip(
