@@ -33,6 +33,7 @@ __all__ = [
     "LR_SIZE",
     "REASONS",
     "REPEAT",
+    "SECOND_LOOK",
     "USUAL",
     "ArrayF32",
     "ArrayF64",
@@ -59,7 +60,9 @@ REASONS: tuple[str, ...] = ("blink", "head motion", "speech", "cut", "gap", "lig
 REPEAT = "same event"
 """Why a candidate is always turned down: it is only the rest of the event before it ..."""
 USUAL = "usual"
-"""... or this face gives as much evidence without any event."""
+"""... or this face gives as much evidence without any event ..."""
+SECOND_LOOK = "second look"
+"""... or within its measured limits the classifier does not see it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +139,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A candidate that passed the threshold and was turned down: ``reason`` is in ``REASONS``, ``REPEAT``
-    or ``USUAL``.
+    """A candidate that passed the threshold and was turned down: ``reason`` is in ``REASONS``, ``REPEAT``,
+    ``USUAL`` or ``SECOND_LOOK``.
 
     ``detail`` says what was measured and the limit, for people.
     """
@@ -157,7 +160,7 @@ class Rejection:
             raise ValueError(f"rejection times out of order: {self.onset_ns, self.apex_ns, self.offset_ns}")
         if self.label not in LABELS:
             raise ValueError(f"unknown label {self.label!r}")
-        if self.reason not in (*REASONS, REPEAT, USUAL):
+        if self.reason not in (*REASONS, REPEAT, USUAL, SECOND_LOOK):
             raise ValueError(f"unknown reason {self.reason!r}")
 
 

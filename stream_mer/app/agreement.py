@@ -23,11 +23,13 @@ def facts_of(settings: Settings, networks: Networks) -> dict[str, object]:
     """Everything besides the file that what a segment gives depends on."""
     judging = {key: value for key, value in settings.describe().items() if key not in NOT_JUDGING}
     backend, precision = networks.way
+    second_look = networks.calibration.second_look
     return {
         **judging,
         "threshold": threshold_of(settings, networks),
         "reading": asdict(networks.calibration.reading),
         "usual_share": networks.calibration.usual_share,
+        "second_look": None if second_look is None else asdict(second_look),
         "engines": networks.digests(),
         "backend": backend,
         "precision": precision,

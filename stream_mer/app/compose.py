@@ -12,6 +12,7 @@ from stream_mer.app.observability import observed
 from stream_mer.config import Settings
 from stream_mer.core.baseline import EvidenceBaseline
 from stream_mer.core.decision import FLOOR, CandidateFinder, Judge
+from stream_mer.core.second_look import SecondLook
 from stream_mer.core.tracking import FaceTracker, TrackerSettings
 from stream_mer.core.vetoes import DEFAULT
 from stream_mer.core.windowing import LOOK_AHEAD_NS, Windower, duration_ladder
@@ -24,6 +25,7 @@ from stream_mer.pipeline.plan import Plan, Progress, SinkRecipe
 from stream_mer.pipeline.steps import FaceStep, InferStep
 from stream_mer.protocols import Engine, FaceDetector, Source
 from stream_mer.runtime.assets import AssetStore
+from stream_mer.runtime.calibration import ScoreCalibration
 from stream_mer.types import REASONS, RunSummary, SourceInfo
 
 AUTO_SR_BELOW_PX = 32.0
@@ -87,15 +89,17 @@ def vetoes_of(settings: Settings) -> tuple[str, ...]:
     return tuple(reason for reason in REASONS if reason in asked)
 
 
-def find_candidates(settings: Settings, source: str, usual_share: float) -> CandidateFinder:
-    """The spotter with everything behind it, up to the threshold; ``usual_share`` is the calibration's."""
+def find_candidates(settings: Settings, source: str, calibration: ScoreCalibration) -> CandidateFinder:
+    """The spotter with everything behind it, up to the threshold."""
+    again, max_ns = calibration.second_look, round(settings.max_duration_s * 1e9)
     return CandidateFinder(
         source,
         min_ns=round(settings.min_duration_s * 1e9),
-        max_ns=round(settings.max_duration_s * 1e9),
+        max_ns=max_ns,
         look_ahead_ns=LOOK_AHEAD_NS,
         floor=min(FLOOR, settings.threshold or 1.0),
-        usual=EvidenceBaseline(usual_share),
+        usual=EvidenceBaseline(calibration.usual_share),
+        second_look=SecondLook(max_ns, 1e9 / again.min_fps) if again else None,
     )
 
 
@@ -106,6 +110,7 @@ def infer_step(
 
     If anything fails on the way, none of those that were opened here stays open.
     """
+    calibration = networks.calibration
     with ExitStack() as opened:
         if engines is None:
             super_resolver = opened.enter_context(closing(networks.open_super_resolver()))
@@ -113,18 +118,19 @@ def infer_step(
         step = InferStep(
             super_resolver=engines[0],
             classifier=engines[1],
-            reading=networks.calibration.reading,
+            reading=calibration.reading,
             windower=Windower(
                 duration_ladder(settings.min_duration_s, settings.max_duration_s),
                 longest_ns=settings.max_duration_s * 1e9,
             ),
-            finder=find_candidates(settings, info.name, networks.calibration.usual_share),
+            finder=find_candidates(settings, info.name, calibration),
             judge=Judge(
                 threshold_of(settings, networks),
                 info.digest,
                 vetoes_of(settings),
                 min_ns=round(settings.min_duration_s * 1e9),
             ),
+            reading_again=calibration.second_look.reading if calibration.second_look else None,
         )
         opened.pop_all()
     return step

@@ -24,6 +24,7 @@ from stream_mer.core.operating import (
 from stream_mer.types import LABELS, ArrayF64
 
 MISSED = len(LABELS)
+FAR_RATES = (0.5, 1.0, 2.0, 5.0, 10.0)
 FLOW = "optical flow, nothing learnt"
 FLOW_RATE = 2.0
 """The baseline is shown at the threshold that would give it at most so many alarms a minute here."""
@@ -86,6 +87,15 @@ def clip_table(rows: Mapping[str, Sequence[Trial]], threshold: float) -> str:
             f"| {three} | {uf1(confusion_of(trials, threshold)[:, :MISSED]):.2f} |"
         )
     return "\n".join(lines)
+
+
+def curve_row(trials: Sequence[Trial], threshold: float) -> str:
+    """Best recall at each of ``FAR_RATES``, then F1, recall and false alarms at a threshold: three cells."""
+    table = count_trials(trials, THRESHOLDS)
+    found, few = recall(table), alarms(table)
+    best = (np.max(found[few <= rate], initial=0.0) for rate in FAR_RATES)
+    three = " | ".join(at(table, measure, threshold) for measure in (f1, recall, alarms))
+    return f"{' / '.join(f'{r:.2f}' for r in best)} | {three}"
 
 
 def difference(

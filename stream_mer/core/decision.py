@@ -1,6 +1,7 @@
 """From scores and faces to decisions: finds candidates, measures what surrounds them, accepts or rejects.
 
-The threshold comes last, so what every threshold would have given can be told from one run.
+Between the two the classifier may be shown each candidate again, within its measured limits. The threshold
+comes last, so what every threshold would have given can be told from one run.
 """
 
 from __future__ import annotations
@@ -9,13 +10,26 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from stream_mer.core.baseline import EvidenceBaseline, moved
+import numpy as np
+
+from stream_mer.core.baseline import EvidenceBaseline, log_odds, moved
 from stream_mer.core.extent import Extents
 from stream_mer.core.memory import FaceMemory
+from stream_mer.core.second_look import SecondLook
 from stream_mer.core.signals import Signals, measure_signals
 from stream_mer.core.spotting import Peak, Spotter, SpotterSettings
 from stream_mer.core.vetoes import DEFAULT, VetoLimits, veto
-from stream_mer.types import REPEAT, USUAL, Event, FaceCrop, Rejection, Score
+from stream_mer.types import (
+    LABELS,
+    REPEAT,
+    SECOND_LOOK,
+    USUAL,
+    Event,
+    FaceCrop,
+    Rejection,
+    Score,
+    Window,
+)
 
 REPORT_NS = 70_000_000
 """An event is decided this long after the last picture its window needs; what is stronger and comes later
@@ -35,7 +49,8 @@ class Candidate:
 
     ``decided_ns`` is the time of the frame with which it came; ``usual`` the log odds that were taken off
     its probability because this face gives them without any event; ``hill`` the hill of evidence that it is
-    a peak of (``spotting``), None if it shares it with no other.
+    a peak of (``spotting``), None if it shares it with no other. ``windows`` are what the classifier is to be
+    shown again (``seen_again``); ``first`` is the probability before it was, None if it was not.
     """
 
     event: Event
@@ -43,6 +58,27 @@ class Candidate:
     decided_ns: int
     usual: float = 0.0
     hill: int | None = None
+    windows: tuple[Window, ...] = ()
+    first: float | None = None
+
+
+def seen_again(candidate: Candidate, scores: Sequence[Score]) -> Candidate:
+    """The candidate with what the classifier says of its ``windows``: their mean log odds count, and classes.
+
+    Nothing is taken off: what is usual for a face is known of the strongest of many answers, which this is
+    not.
+    """
+    odds = float(np.mean([log_odds(score.event_probability) for score in scores]))
+    p = 1 / (1 + float(np.exp(-odds)))
+    shares = np.mean([np.array(s.probabilities) / max(s.event_probability, 1e-12) for s in scores], axis=0)
+    event = replace(
+        candidate.event,
+        label=LABELS[int(np.argmax(shares))],
+        probability=p,
+        probabilities=tuple(float(p * share) for share in shares),
+    )
+    first = moved(candidate.event, candidate.usual).probability
+    return replace(candidate, event=event, usual=0.0, windows=(), first=first)
 
 
 class CandidateFinder:
@@ -55,6 +91,7 @@ class CandidateFinder:
         look_ahead_ns: how long after an event's offset its last picture is taken.
         floor: lowest probability of a candidate, before what is usual is taken off.
         usual: knows how much that is; None takes nothing off.
+        second_look: lays the windows of a second look; None for none.
     """
 
     def __init__(
@@ -66,19 +103,26 @@ class CandidateFinder:
         look_ahead_ns: int,
         floor: float = FLOOR,
         usual: EvidenceBaseline | None = None,
+        second_look: SecondLook | None = None,
     ) -> None:
         settings = SpotterSettings(floor, min_ns, max_ns, look_ahead_ns + REPORT_NS, margin_ns=look_ahead_ns)
         self._spotter = Spotter(settings, source)
         self._usual = usual or EvidenceBaseline()
         self._memory = FaceMemory()
+        self._second_look = second_look
         self._extents = Extents(self._memory, min_ns, max_ns)
 
     def push(
         self, scores: Iterable[Score], crops: Sequence[FaceCrop], size: tuple[int, int], now_ns: int
     ) -> list[Candidate]:
-        """Take one frame's scores and crops (with pictures); give the candidates decided with it."""
+        """Take one frame's scores and crops (with pictures); give the candidates decided with it.
+
+        The classifier is still to be shown the ``windows`` of each.
+        """
         scores = tuple(scores)
         self._memory.push(crops, size, now_ns)
+        if self._second_look:
+            self._second_look.push(crops, now_ns)
         self._usual.push(scores)
         return self._measured(self._spotter.push(scores, now_ns), now_ns)
 
@@ -94,7 +138,8 @@ class CandidateFinder:
                 self._memory, event.track_id, event.onset_ns, event.apex_ns, event.offset_ns
             )
             excess = self._usual.excess(event)
-            candidates.append(Candidate(moved(event, -excess), signals, now_ns, excess, peak.hill))
+            windows = self._second_look.windows(event) if self._second_look else ()
+            candidates.append(Candidate(moved(event, -excess), signals, now_ns, excess, peak.hill, windows))
         return candidates
 
 
@@ -122,24 +167,33 @@ class Judge:
         events, rejected = [], []
         for candidate in candidates:
             event = candidate.event
-            if moved(event, candidate.usual).probability < self.threshold:
+            said = moved(event, candidate.usual).probability
+            if max(said, candidate.first or 0.0) < self.threshold:
                 continue
-            refused = self._usual(candidate) or self._vetoed(candidate) or self._repeats(candidate)
+            refused = (
+                self._unseen(candidate, said)
+                or self._usual(candidate, said)
+                or self._vetoed(candidate)
+                or self._repeats(candidate)
+            )
             if refused:
                 rejected.append(_rejection(event, *refused))
             else:
                 events.append(self._accept(candidate))
         return tuple(events), tuple(rejected)
 
-    def _usual(self, candidate: Candidate) -> tuple[str, str] | None:
-        """Whether it only passes with what this face gives all the time."""
-        if candidate.event.probability >= self.threshold:
+    def _unseen(self, candidate: Candidate, said: float) -> tuple[str, str] | None:
+        """Whether only the first look saw it."""
+        if said >= self.threshold:
             return None
-        before = moved(candidate.event, candidate.usual).probability
-        return (
-            USUAL,
-            f"p {before:.2f} is {candidate.event.probability:.2f} without what this face gives anyway",
-        )
+        return SECOND_LOOK, f"p {candidate.first:.2f} is {said:.2f} within its measured limits"
+
+    def _usual(self, candidate: Candidate, said: float) -> tuple[str, str] | None:
+        """Whether it only passes with what this face gives all the time."""
+        p = candidate.event.probability
+        if p >= self.threshold:
+            return None
+        return USUAL, f"p {said:.2f} is {p:.2f} without what this face gives anyway"
 
     def _vetoed(self, candidate: Candidate) -> tuple[str, str] | None:
         return veto(candidate.signals, self.limits, self.active) if candidate.signals else None

@@ -9,7 +9,8 @@ import numpy as np
 
 from stream_mer.core.metrics import Interval
 from stream_mer.core.repeats import Repeats
-from stream_mer.core.windowing import GAP_FACTOR, NUDGED_NS
+from stream_mer.core.window_pictures import GAP_FACTOR
+from stream_mer.core.windowing import NUDGED_NS
 from stream_mer.types import Result
 
 KEPT_SPANS = 256

@@ -8,17 +8,15 @@ the band of durations asked for; lengths that the source's frame rate cannot sho
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import ceil, inf, log, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stream_mer.types import FaceCrop, ImageU8, Window
+from stream_mer.core.window_pictures import REFERENCE_NS, lay_window
+from stream_mer.types import FaceCrop, Window
 
-REFERENCE_NS = 80_000_000
-"""How far before the onset and after the offset the neutral pictures may lie."""
 LOOK_AHEAD_NS = REFERENCE_NS
 """An event can be judged so long after its offset, when the last picture of its window has come."""
 LADDER_RATIO = 1.6
@@ -27,8 +25,6 @@ FRAMES_PER_EVENT = 3
 """Fewest frames that tell an event from a one-frame glitch, so fps >= 3 / duration."""
 NEARLY = 1.04
 """A camera that says 15 fps may give 14.5: three of its frames last this much longer than they should."""
-GAP_FACTOR = 1.75
-"""A distance between frames above this multiple of the usual one is a gap; one lost frame makes 2.0."""
 NUDGED_NS = 2_000_000
 """Frames closer than this had the same time stamp (no camera here gives 500 fps)."""
 HISTORY = 31
@@ -63,65 +59,6 @@ def usual_distance_ns(distances_ns: Iterable[int]) -> float:
     """Median distance between frames, ns; stamps that had to be told apart by a nudge do not count."""
     real = [d for d in distances_ns if d > NUDGED_NS]
     return float(np.median(real)) if real else 0.0
-
-
-def window_slots(
-    pts_ns: NDArray[np.int64], centre_ns: int, duration_ns: int, reference_ns: int = REFERENCE_NS
-) -> tuple[slice, slice, slice] | None:
-    """Which frames form the pre, apex and post picture; None if one of them has no frame.
-
-    Args:
-        pts_ns: ``(T,)`` rising times.
-        centre_ns: apex of the hypothesis.
-        duration_ns: length of the hypothesis.
-        reference_ns: reach of the neutral pictures.
-    """
-    onset, offset = centre_ns - duration_ns // 2, centre_ns + duration_ns // 2
-    pre = slice(*np.searchsorted(pts_ns, (onset - reference_ns, onset + 1)))
-    post = slice(*np.searchsorted(pts_ns, (offset, offset + reference_ns + 1)))
-    third = duration_ns // 6
-    apex = slice(*np.searchsorted(pts_ns, (centre_ns - third, centre_ns + third + 1)))
-    if apex.start == apex.stop:
-        right = int(np.searchsorted(pts_ns, centre_ns))
-        near = [i for i in (right - 1, right) if 0 <= i < len(pts_ns) and onset < pts_ns[i] < offset]
-        if not near:
-            return None
-        best = min(near, key=lambda i: abs(int(pts_ns[i]) - centre_ns))
-        apex = slice(best, best + 1)
-    if pre.start == pre.stop or post.start == post.stop:
-        return None
-    return pre, apex, post
-
-
-def window_pictures(
-    pts_ns: NDArray[np.int64],
-    pictures: Sequence[ImageU8] | ImageU8,
-    centre_ns: int,
-    duration_ns: int,
-    reference_ns: int = REFERENCE_NS,
-) -> ImageU8 | None:
-    """The three mean pictures of a window, ``(3, 128, 128, 3)`` uint8, or None if a slot is empty.
-
-    Args:
-        pts_ns: ``(T,)`` rising times of the pictures.
-        pictures: ``T`` aligned faces, each ``(128, 128, 3)`` uint8.
-        centre_ns: apex of the hypothesis.
-        duration_ns: length of the hypothesis.
-        reference_ns: reach of the neutral pictures before onset and after offset.
-    """
-    slots = window_slots(pts_ns, centre_ns, duration_ns, reference_ns)
-    if slots is None:
-        return None
-    return np.stack([_mean(pictures[s]) for s in slots])
-
-
-def _mean(pictures: Sequence[ImageU8] | ImageU8) -> ImageU8:
-    if len(pictures) == 1:
-        return pictures[0]
-    total = np.zeros(pictures[0].shape, np.uint16)  # 257 pictures of 255 fit; a slot holds <= 0.1 s
-    for picture in pictures:
-        total += picture
-    return ((total + len(pictures) // 2) // len(pictures)).astype(np.uint8)
 
 
 @dataclass(slots=True)
@@ -189,32 +126,9 @@ class Windower:
             start = lane.next_centre.get(duration, 0)
             for centre in pts[(pts >= start) & (pts + reach <= now + usual / 2)]:
                 lane.next_centre[duration] = int(centre) + stride
-                window = self._window(lane, pts, int(centre), duration, usual)
+                window = lay_window(lane.crops, pts, int(centre), duration, usual, self.reference_ns)
                 if window is not None:
                     yield window
-
-    def _window(
-        self, lane: _Lane, pts: NDArray[np.int64], centre: int, duration: int, usual: float
-    ) -> Window | None:
-        slots = window_slots(pts, centre, duration, self.reference_ns)
-        if slots is None:
-            return None
-        inside = pts[slots[0].start : slots[2].stop]
-        if np.diff(inside).max() > GAP_FACTOR * usual:
-            return None
-        crops = [[lane.crops[i] for i in range(s.start, s.stop)] for s in slots]
-        pictures = np.stack([_mean([_picture(c) for c in slot]) for slot in crops])
-        apex = crops[1][len(crops[1]) // 2]
-        return Window(
-            track_id=apex.track.track_id,
-            segment=lane.segment,
-            epoch=lane.epoch,
-            centre_ns=centre,
-            duration_ns=duration,
-            pictures=pictures,
-            face_px=apex.track.face_px,
-            sr=apex.sr,
-        )
 
     def _forget(self, lane: _Lane) -> None:
         reach = 2 * (max(self.durations_ns) // 2 + self.reference_ns) + self.reference_ns
@@ -227,9 +141,3 @@ class Windower:
             return
         for track_id in [k for k, lane in self._lanes.items() if now - lane.crops[-1].pts_ns > 5 * 10**9]:
             del self._lanes[track_id]
-
-
-def _picture(crop: FaceCrop) -> ImageU8:
-    if crop.picture is None:
-        raise ValueError("a crop without picture cannot enter a window")
-    return crop.picture

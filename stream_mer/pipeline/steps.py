@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from stream_mer.core.decision import Candidate, CandidateFinder, Judge
+from stream_mer.core.decision import Candidate, CandidateFinder, Judge, seen_again
 from stream_mer.core.reading import Reading
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.warp import sample
@@ -110,6 +110,7 @@ class InferStep:
         windower: lays the windows.
         finder: turns scores into candidates.
         judge: accepts or rejects them.
+        reading_again: how the logits of a second look are to be understood; as those of the first if None.
     """
 
     super_resolver: Engine
@@ -118,6 +119,7 @@ class InferStep:
     windower: Windower
     finder: CandidateFinder
     judge: Judge
+    reading_again: Reading | None = None
     _last: Frame | None = None
 
     def push(self, item: FrameFaces) -> tuple[Result]:
@@ -138,21 +140,32 @@ class InferStep:
         shown = iter(self._super_resolve(tuple(crop for item in items for crop in item.crops)))
         faces = [tuple(next(shown) for _ in item.crops) for item in items]
         windows = [self.windower.push(crops) for crops in faces]
-        judged = iter(self._classify([window for some in windows for window in some]))
-        scores = [tuple(next(judged) for _ in some) for some in windows]
-        return [self._find(*one) for one in zip(items, faces, scores, strict=True)]
+        scores = self._classify_each(windows, self.reading)
+        found = [self._find(*one) for one in zip(items, faces, scores, strict=True)]
+        again = iter(self._look_again([candidate for some in found for candidate in some]))
+        return [
+            (
+                Result(item.frame, tuple(c.track for c in crops), crops, said, (), item.veiled),
+                [next(again) for _ in some],
+            )
+            for item, crops, said, some in zip(items, faces, scores, found, strict=True)
+        ]
 
     def find_rest(self) -> list[Candidate]:
         """What may still be an event at the end of the stream."""
-        return [] if self._last is None else self.finder.flush(self._last.pts_ns)
+        return [] if self._last is None else self._look_again(self.finder.flush(self._last.pts_ns))
 
     def _find(
         self, item: FrameFaces, crops: tuple[FaceCrop, ...], scores: tuple[Score, ...]
-    ) -> tuple[Result, list[Candidate]]:
+    ) -> list[Candidate]:
         self._last = item.frame
         height, width = item.frame.rgb.shape[:2]
-        found = self.finder.push(scores, crops, (height, width), item.frame.pts_ns)
-        return Result(item.frame, tuple(c.track for c in crops), crops, scores, (), item.veiled), found
+        return self.finder.push(scores, crops, (height, width), item.frame.pts_ns)
+
+    def _look_again(self, candidates: list[Candidate]) -> list[Candidate]:
+        """The candidates with what the classifier says of their windows, where they have any."""
+        scores = self._classify_each([c.windows for c in candidates], self.reading_again or self.reading)
+        return [seen_again(c, some) if some else c for c, some in zip(candidates, scores, strict=True)]
 
     def flush(self) -> tuple[Result, ...]:
         """Events still open at the end of the stream, in one more result with the last frame repeated."""
@@ -178,7 +191,14 @@ class InferStep:
             done[i] = replace(crops[i], picture=picture)
         return tuple(done)
 
-    def _classify(self, windows: list[Window]) -> tuple[Score, ...]:
+    def _classify_each(
+        self, windows: Sequence[Sequence[Window]], reading: Reading
+    ) -> list[tuple[Score, ...]]:
+        """The scores of every group of windows, all of which go through the classifier as one batch."""
+        scores = iter(self._classify([window for some in windows for window in some], reading))
+        return [tuple(next(scores) for _ in some) for some in windows]
+
+    def _classify(self, windows: list[Window], reading: Reading) -> tuple[Score, ...]:
         if not windows:
             return ()
         logits = self.classifier.run(np.stack([w.pictures for w in windows]))[0]
@@ -187,7 +207,7 @@ class InferStep:
                 f"classifier {self.classifier.name} answered {logits.shape} to {len(windows)} windows.\n"
                 f"It must give {len(LABELS)} labels and 'none'; rebuild or choose another engine."
             )
-        table = self.reading.probabilities(logits)
+        table = reading.probabilities(logits)
         return tuple(
             Score(
                 track_id=w.track_id,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp, isfinite, log
+from math import exp, inf, isfinite, log
 from pathlib import Path
+from typing import Any
 
 from stream_mer.core.reading import Reading
 from stream_mer.errors import ConfigError, EngineError
@@ -14,6 +16,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+SECOND_LOOK_TABLE = "[second_look]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +30,27 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondReading:
+    """How the scores of a second look are read, and from which frame rate on there is one."""
+
+    reading: Reading
+    min_fps: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreCalibration:
     """What ``calibration/score/<engine>.toml`` holds.
 
     ``reading`` makes probabilities of the logits; ``usual_share`` of what a face usually gives is then taken
-    off its scores (``core.baseline``); ``threshold`` is the shipped operating point.
+    off its scores (``core.baseline``); ``threshold`` is the shipped operating point. ``second_look`` is None
+    where candidates are not looked at again (``core.second_look``).
     """
 
     reading: Reading
     threshold: float
     points: tuple[OperatingPoint, ...] = ()
     usual_share: float = 0.0
+    second_look: SecondReading | None = None
 
     def threshold_at(self, far_per_minute: float) -> float:
         """The threshold that gave so many false alarms a minute, between measured points by log odds.
@@ -77,11 +91,13 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
             OperatingPoint(float(p["threshold"]), float(p["far_per_minute"]), float(p["recall"]))
             for p in table.get("operating_point", ())
         )
+        again = table.get("second_look")
         calibration = ScoreCalibration(
-            Reading(float(table["temperature"]), float(table.get("none_bias", 0.0))),
+            _reading(table),
             float(table["threshold"]),
             points,
             float(table.get("usual_share", 0.0)),
+            SecondReading(_reading(again), float(again["min_fps"])) if again is not None else None,
         )
         made_for = str(table["engine_sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -94,13 +110,40 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
             f"calibration {path.name} was made for network {made_for[:12]}, not {engine_sha256[:12]}.\n"
             "Run scripts/calibrate_score.py after every training."
         )
-    reading = calibration.reading
-    sound = reading.temperature > 0 and isfinite(reading.none_bias) and 0 < calibration.threshold < 1
-    if not (sound and 0 <= calibration.usual_share <= 1):
+    if not _sound(calibration):
+        reading, again = calibration.reading, calibration.second_look
+        second = "" if again is None else f", second look {again.reading} from {again.min_fps:g} fps"
         raise EngineError(
             f"calibration {path.name}: temperature {reading.temperature:g}, none_bias {reading.none_bias:g}, "
-            f"threshold {calibration.threshold:g} or usual_share {calibration.usual_share:g} "
+            f"threshold {calibration.threshold:g} or usual_share {calibration.usual_share:g}{second} "
             "makes no sense.\n"
             "Reinstall, or run scripts/calibrate_score.py for this classifier."
         )
     return calibration
+
+
+def with_second_look(text: str, again: SecondReading) -> str:
+    """The text of a calibration file with this second look in place of any other."""
+    kept = text.split(SECOND_LOOK_TABLE)[0].rstrip()
+    rows = [
+        SECOND_LOOK_TABLE + "  # made by scripts/calibrate_second_look.py on clips",
+        f"min_fps = {again.min_fps:g}",
+        f"temperature = {again.reading.temperature:.4f}",
+        f"none_bias = {again.reading.none_bias:.4f}",
+    ]
+    return "\n".join([kept, "", *rows]) + "\n"
+
+
+def _reading(table: Mapping[str, Any]) -> Reading:
+    return Reading(float(table["temperature"]), float(table.get("none_bias", 0.0)))
+
+
+def _sound(calibration: ScoreCalibration) -> bool:
+    again = calibration.second_look
+    readings = [calibration.reading, *([again.reading] if again else [])]
+    return (
+        all(r.temperature > 0 and isfinite(r.none_bias) for r in readings)
+        and 0 < calibration.threshold < 1
+        and 0 <= calibration.usual_share <= 1
+        and (again is None or 0 < again.min_fps < inf)
+    )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from stream_mer.core.tracking import FaceTracker
 from stream_mer.core.warp import sample
-from stream_mer.core.windowing import GAP_FACTOR, duration_ladder
+from stream_mer.core.window_pictures import GAP_FACTOR
+from stream_mer.core.windowing import duration_ladder
 from stream_mer.protocols import FaceDetector
 from stream_mer.types import HR_SIZE, LABELS, LR_SIZE, FaceTrack, Frame, ImageU8
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_mer.core.windowing import window_pictures, window_slots
+from stream_mer.core.window_pictures import window_pictures, window_slots
 from stream_mer.errors import ConfigError
 from stream_mer.training.clf_data import NONE, FaceStrip, Hypothesis, Span
 from stream_mer.types import ImageU8

@@ -24,7 +24,14 @@ from stream_mer.app.material import read_split
 from stream_mer.app.networks import pick_networks
 from stream_mer.app.portraits import astronaut
 from stream_mer.app.rendered import ClipSource, trial_spec
-from stream_mer.app.spotting_report import MISSED, clip_table, confusion_of, difference, real_table
+from stream_mer.app.spotting_report import (
+    MISSED,
+    clip_table,
+    confusion_of,
+    curve_row,
+    difference,
+    real_table,
+)
 from stream_mer.app.trial import Trial, count_trials, opened, run_flow, run_trial
 from stream_mer.app.watched import Watched, load_watched, save_watched, watch
 from stream_mer.config import Settings
@@ -35,7 +42,12 @@ from stream_mer.core.signals import Signals
 from stream_mer.errors import ConfigError, EngineError, OutputError
 from stream_mer.face.boxes import detection_at
 from stream_mer.face.replay import ReplayDetector
-from stream_mer.runtime.calibration import OperatingPoint, load_calibration
+from stream_mer.runtime.calibration import (
+    OperatingPoint,
+    SecondReading,
+    load_calibration,
+    with_second_look,
+)
 from stream_mer.synth.spec import ClipSpec, EventSpec, TrueEvent
 from stream_mer.types import LABELS, Event, SourceInfo
 
@@ -280,6 +292,28 @@ def test_a_calibration_from_before_takes_nothing_off_and_an_impossible_one_is_re
             load_calibration(file, "abc")
 
 
+def test_a_second_look_is_kept_in_the_file_of_the_first_and_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    points = (OperatingPoint(0.9, 1.0, 0.5),)
+    text = calibration_text("abc", Reading(1.25, 0.5), 0.6, 0.9, points)
+    file.write_text(text)
+    assert load_calibration(file, "abc").second_look is None
+    for again in (SecondReading(Reading(0.5, 1.5), 45.0), SecondReading(Reading(2.0, -1.0), 30.0)):
+        text = with_second_look(text, again)  # in place of the one before
+        file.write_text(text)
+        read = load_calibration(file, "abc")
+        assert read.second_look == again
+        assert (read.reading, read.points, read.threshold) == (Reading(1.25, 0.5), points, 0.9)
+    wrongs = {"min_fps = 30": "min_fps = 0", "temperature = 2.0000": "temperature = 0", "-1.0000": "inf"}
+    for sound, wrong in wrongs.items():
+        file.write_text(text.replace(sound, wrong))
+        with pytest.raises(EngineError, match=r"second look .* makes no sense"):
+            load_calibration(file, "abc")
+    file.write_text(text.replace("min_fps = 30", ""))
+    with pytest.raises(EngineError, match="cannot be read: 'min_fps'"):
+        load_calibration(file, "abc")
+
+
 def spread(person: str, share: int, p: float) -> Trial:
     """Ten candidates of stated probability ``p``, ``share`` of ten of them true."""
     found = [candidate(1000 + 500 * i, p + i / 1000) for i in range(10)]
@@ -339,6 +373,15 @@ def test_calibrating_for_a_rate_that_is_not_measured_is_refused_before_the_work(
     monkeypatch.setattr(sys, "argv", words)
     assert calibrate_score.main() == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_row_of_a_curve_gives_the_best_recall_at_each_rate() -> None:
+    """One minute; of four events two are found above every false one, a third below three of them."""
+    found = [candidate(1000 * i, p) for i, p in ((1, 0.99), (2, 0.95), (3, 0.5))]
+    false = [candidate(10_000 + 1000 * i, p) for i, p in ((1, 0.9), (2, 0.8), (3, 0.7))]
+    row = curve_row([trial(found + false, [truth(1000 * i) for i in (1, 2, 3, 4)], minutes=1.0)], 0.6)
+    assert row.startswith("0.50 / 0.50 / 0.50 / 0.75 / 0.75 | 0.44 [")
+    assert "| 0.50 [0.50, 0.50] | 3.00 [" in row
 
 
 def test_a_veto_pays_only_where_it_removes_more_than_it_costs() -> None:

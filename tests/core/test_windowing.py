@@ -8,13 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_mer.core.metrics import interval_iou
+from stream_mer.core.window_pictures import REFERENCE_NS, window_pictures, window_slots
 from stream_mer.core.windowing import (
-    REFERENCE_NS,
     Windower,
     duration_ladder,
     observable_rungs,
-    window_pictures,
-    window_slots,
 )
 from stream_mer.types import Box, FaceCrop, FaceTrack, Similarity
 

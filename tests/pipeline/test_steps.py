@@ -7,14 +7,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_mer.core.decision import CandidateFinder, Judge
+from stream_mer.core.baseline import log_odds
+from stream_mer.core.decision import Candidate, CandidateFinder, Judge
 from stream_mer.core.reading import Reading
+from stream_mer.core.second_look import SecondLook
 from stream_mer.core.tally import FORGET_FRAMES
 from stream_mer.core.windowing import Windower
 from stream_mer.errors import EngineError
 from stream_mer.face.replay import ReplayDetector
 from stream_mer.pipeline.steps import FaceStep, InferStep
-from stream_mer.types import Box, FaceCrop, FaceTrack, Frame, FrameFaces, Result, Similarity
+from stream_mer.types import (
+    SECOND_LOOK,
+    Box,
+    Event,
+    FaceCrop,
+    FaceTrack,
+    Frame,
+    FrameFaces,
+    Result,
+    Similarity,
+)
 
 MS = 1_000_000
 TRACK = FaceTrack(1, 0, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
@@ -59,9 +71,26 @@ def crops(value: int, index: int, *, count: int = 1) -> FrameFaces:
     )
 
 
-def infer(classifier: Classifier) -> InferStep:
-    finder = CandidateFinder("s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS)
+def infer(classifier: Classifier, *, again: bool = False) -> InferStep:
+    look = SecondLook(200 * MS, 20 * MS) if again else None
+    finder = Noting("s", min_ns=40 * MS, max_ns=200 * MS, look_ahead_ns=80 * MS, second_look=look)
     return InferStep(Upscaler(), classifier, Reading(), Windower((100 * MS,)), finder, Judge(0.9, "d", ()))
+
+
+class Noting(CandidateFinder):
+    """Remembers what it found last."""
+
+    found: tuple[Candidate, ...] = ()
+
+    def push(self, *said: object) -> list[Candidate]:
+        found = super().push(*said)  # type: ignore[arg-type]
+        self.found = tuple(found)
+        return found
+
+    def flush(self, now_ns: int) -> list[Candidate]:
+        found = super().flush(now_ns)
+        self.found = tuple(found)
+        return found
 
 
 def test_a_bright_moment_becomes_one_event_and_one_frame_gives_one_result() -> None:
@@ -107,6 +136,87 @@ def test_several_frames_at_once_give_the_same_results() -> None:
     assert [(r.frame.index, r.scores, r.events) for r in single] == [
         (r.frame.index, r.scores, r.events) for r in batched
     ]
+
+
+class Doubting(Classifier):
+    """Takes back what it said as soon as candidates have been found."""
+
+    step: InferStep
+
+    def run(self, batch: np.ndarray) -> tuple[np.ndarray]:
+        (logits,) = super().run(batch)
+        self.batches.append(len(batch))
+        return (logits * 0 - [0, 9, 0, 0, 0, 0] if self.step.finder.found else logits,)  # type: ignore[attr-defined]
+
+
+def doubting() -> InferStep:
+    classifier = Doubting()
+    classifier.step = infer(classifier, again=True)
+    return classifier.step
+
+
+def test_the_classifier_is_shown_each_candidate_again_and_has_the_last_word() -> None:
+    step = doubting()
+    shown, results = 0, []
+    for i in range(100):
+        step.finder.found = ()  # type: ignore[attr-defined]
+        results += step.push(crops(60 if 48 <= i <= 52 else 0, i))
+        shown += sum(len(c.windows) for c in step.finder.found)  # type: ignore[attr-defined]
+    assert shown > 0
+    assert sum(step.classifier.batches) == sum(len(r.scores) for r in results) + shown  # type: ignore[attr-defined]
+    assert not any(r.events for r in results)
+    assert {r.reason for result in results for r in result.rejected} == {SECOND_LOOK}
+
+
+def test_at_the_end_of_the_stream_the_classifier_is_asked_again_too() -> None:
+    step = doubting()
+    for i in range(66):
+        step.push(crops(60 if 48 <= i <= 52 else 0, i))
+    (last,) = step.flush()
+    assert last.events == ()
+    assert {r.reason for r in last.rejected} == {SECOND_LOOK}
+
+
+def test_the_second_look_is_read_in_its_own_way() -> None:
+    def odds_read_by(reading: Reading | None) -> list[float]:
+        step, odds = infer(Classifier(), again=True), []
+        step.reading_again = reading
+        for i in range(100):
+            ((_, candidates),) = step.find_many([crops(30 if 48 <= i <= 52 else 0, i)])
+            odds += [log_odds(c.event.probability) for c in candidates if c.first is not None]
+        return odds
+
+    as_first, own = odds_read_by(None), odds_read_by(Reading(1.0, 2.0))
+    assert as_first
+    assert np.subtract(as_first, own) == pytest.approx(2.0)
+
+
+def test_each_face_is_given_the_second_look_at_its_own_pictures() -> None:
+    """Two faces move at once, one more than the other; the third is lost before its last pictures."""
+
+    def frames() -> list[FrameFaces]:
+        made = []
+        for i in range(100):
+            one = crops(60 if 48 <= i <= 52 else 0, i)
+            (face,) = one.crops
+            lit = np.full((32, 32, 3), 40 if 48 <= i <= 52 else 0, np.uint8)
+            other = replace(face, track=replace(TRACK, track_id=2), lr=lit)
+            lost = replace(face, track=replace(TRACK, track_id=3, segment=int(i > 58)))
+            made.append(replace(one, crops=(face, other, lost)))
+        return made
+
+    def events_of(step: InferStep, track: int) -> list[Event]:
+        kept = [replace(f, crops=tuple(c for c in f.crops if c.track.track_id == track)) for f in frames()]
+        return [e for f in kept for r in step.push(f) for e in r.events]
+
+    step = infer(Classifier(), again=True)
+    events = {e.track_id: e for f in frames() for r in step.push(f) for e in r.events}
+    assert {1, 2} <= set(events)
+    for track in (1, 2):
+        (alone,) = events_of(infer(Classifier(), again=True), track)
+        assert replace(alone, id="") == replace(events[track], id="")
+    batched = [e for r in infer(Classifier(), again=True).push_many(frames()) for e in r.events]
+    assert {e.track_id: e for e in batched} == events
 
 
 def test_closing_closes_both_engines() -> None:
