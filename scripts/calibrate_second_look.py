@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,30 +44,42 @@ def calibrate(args: argparse.Namespace) -> None:
     networks, answers = pick_networks(settings), Answers()
     calibration = networks.calibration
 
-    def judged(again: SecondReading | None) -> dict[float, list[Trial]]:
+    def judged(again: SecondReading | None) -> dict[str, list[Trial]]:
         read = replace(networks, calibration=replace(calibration, second_look=again))
-        clips = ((fps, material.clips("tune", fps, args.clip_seconds)) for fps in FPS)
-        return {fps: run_way(watched, NATIVE, settings, read, answers) for fps, watched in clips}
+        rates: dict[str, list[Trial]] = {}
+        for fps in FPS:
+            clips = material.clips("tune", fps, args.clip_seconds)
+            rates[f"{fps:g} fps"] = run_way(clips, NATIVE, settings, read, answers)
+            print(f"judged {fps:g} fps", file=sys.stderr, flush=True)
+        return rates | {"all": [t for trials in rates.values() for t in trials]}
 
     first, reading = judged(None), calibration.reading
     for _ in range(ROUNDS):
-        candidates = [t for some in judged(SecondReading(reading, MIN_FPS)).values() for t in some]
-        reading = reading.then(fit_reading(*stated(candidates)))
+        seen = twice_seen(judged(SecondReading(reading, MIN_FPS))["all"])
+        reading = reading.then(fit_reading(*stated(seen)))
+        print(f"temperature {reading.temperature:.4f}, bias {reading.none_bias:.4f}", flush=True)
     again = SecondReading(reading, MIN_FPS)
     second = judged(again)
     file = calibration_root() / "score" / f"{networks.classifier.name}.toml"
     text = with_second_look(file.read_text(encoding="utf-8"), again)
-    file.write_text(text, encoding="utf-8")
-    print(f"temperature {reading.temperature:.4f}, bias {reading.none_bias:.4f}")
+    (args.out / file.name).write_text(text, encoding="utf-8")
     print("| clips | look | recall at 0.5 / 1 / 2 / 5 / 10 a minute | F1 | recall | unmatched/min |")
     print("|---" * 6 + "|")
-    for fps in FPS:
-        for look, trials in (("first", first[fps]), ("second", second[fps])):
-            print(f"| {fps:g} fps | {look} | {curve_row(trials, calibration.threshold)} |")
-    for look, some in (("first", first), ("second", second)):
-        every = [t for trials in some.values() for t in trials]
-        print(f"| all | {look} | {curve_row(every, calibration.threshold)} |")
-        print(f"expected calibration error, {look} look: {reliability(every).shipped}", file=sys.stderr)
+    for rate in first:
+        for look, trials in (("first", first[rate]), ("second", second[rate])):
+            print(f"| {rate} | {look} | {curve_row(trials, calibration.threshold)} |")
+    seen = twice_seen(second["all"])
+    print(
+        f"\n{sum(len(t.candidates) for t in seen)} of {sum(len(t.candidates) for t in second['all'])} "
+        "candidates were seen twice"
+    )
+    error = reliability(seen)
+    print(f"expected calibration error {error.shipped}, read by what the others give {error.left_out}")
+
+
+def twice_seen(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials with those candidates only that had a second look."""
+    return [replace(t, candidates=tuple(c for c in t.candidates if c.first is not None)) for t in trials]
 
 
 def main() -> int:
@@ -74,6 +87,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with faces/")
     parser.add_argument("--cache", type=Path, required=True, help="folder that keeps what was watched")
+    parser.add_argument("--out", type=Path, default=Path("calibration/score"))
     parser.add_argument("--classifier", default="auto")
     parser.add_argument("--clip-seconds", type=float, default=240.0, help="clips at each frame rate")
     parser.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")

@@ -63,14 +63,16 @@ class Candidate:
 
 
 def seen_again(candidate: Candidate, scores: Sequence[Score]) -> Candidate:
-    """The candidate with what the classifier says of its ``windows``: their mean log odds count, and classes.
+    """The candidate with what the classifier says of its ``windows``: their mean log odds count, and of the
+    classes the sums.
 
     Nothing is taken off: what is usual for a face is known of the strongest of many answers, which this is
     not.
     """
     odds = float(np.mean([log_odds(score.event_probability) for score in scores]))
     p = 1 / (1 + float(np.exp(-odds)))
-    shares = np.mean([np.array(s.probabilities) / max(s.event_probability, 1e-12) for s in scores], axis=0)
+    said = np.sum([score.probabilities for score in scores], axis=0)
+    shares = said / max(float(said.sum()), 1e-12)
     event = replace(
         candidate.event,
         label=LABELS[int(np.argmax(shares))],

@@ -1,8 +1,8 @@
 """What the classifier is shown a second time: a supposed event within the limits that were measured.
 
 The first look tries a few lengths at a few times, and the strongest of many answers wins: where nothing
-is, that is the luckiest of them. Measured limits owe nothing to the classifier, so what it says of them is
-not lucky, and the mean over windows a little beside them is steadier than any one of them.
+is, that is the luckiest of them. Limits are measured from the pictures, not chosen for their answer, so what
+the classifier says of them is less lucky, and the mean over windows a little beside them is steadier.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from stream_mer.core.window_pictures import REFERENCE_NS, lay_window
 from stream_mer.core.windowing import usual_distance_ns
 from stream_mer.types import Event, FaceCrop, Window
 
-SLACK_NS = 500_000_000
-"""Beside the longest event, so much is remembered: the pictures before it, and until it is decided."""
+SLACK_NS = 400_000_000
+"""Beside the longest event (and a sixth of it, by which a window may lie earlier) so much is remembered: the
+pictures before it (80 ms), until it is decided (230 ms after its measured offset), and a frame."""
 BESIDE = ((1.0, 0.0), (0.8, 0.0), (1.25, 0.0), (1.0, -1 / 6), (1.0, 1 / 6))
 """The windows: length and how far from the middle, in measured lengths. The first is the event itself.
 Chosen on clips of people set aside: one alone, or windows twice as far away, find less."""
@@ -44,7 +45,7 @@ class SecondLook:
             if lane and _stretch(lane[-1]) != _stretch(crop):
                 lane.clear()  # pictures of two stretches cannot be compared
             lane.append(crop)
-        oldest = now_ns - self.max_ns - SLACK_NS
+        oldest = now_ns - self.max_ns - self.max_ns // 6 - SLACK_NS
         for track_id, lane in list(self._lanes.items()):
             while lane and (lane[0].pts_ns < oldest or lane[0].pts_ns > now_ns):  # the clock started again
                 lane.popleft()
@@ -52,7 +53,7 @@ class SecondLook:
                 del self._lanes[track_id]
 
     def windows(self, event: Event) -> tuple[Window, ...]:
-        """Windows of this event; none if not all of its pictures were seen, or the face was lost since."""
+        """Windows of this event; none if its last picture has not come or the face was lost since."""
         lane = self._lanes.get(event.track_id)
         if not lane or lane[-1].epoch != event.epoch:
             return ()

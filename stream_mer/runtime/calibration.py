@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SECOND_LOOK_TABLE = "[second_look]"
+_SECOND_LOOK = re.compile(r"^[ \t]*\[[ \t]*second_look[ \t]*\].*\n(?:(?![ \t]*\[).*\n?)*", re.MULTILINE)
+"""The table's header and all lines up to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,10 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
 
 
 def with_second_look(text: str, again: SecondReading) -> str:
-    """The text of a calibration file with this second look in place of any other."""
-    kept = text.split(SECOND_LOOK_TABLE)[0].rstrip()
+    """The text of a calibration file with this second look at its end, in place of any other."""
+    kept = _SECOND_LOOK.sub("", text).rstrip()
     rows = [
-        SECOND_LOOK_TABLE + "  # made by scripts/calibrate_second_look.py on clips",
+        "[second_look]  # made by scripts/calibrate_second_look.py on clips",
         f"min_fps = {again.min_fps:g}",
         f"temperature = {again.reading.temperature:.4f}",
         f"none_bias = {again.reading.none_bias:.4f}",

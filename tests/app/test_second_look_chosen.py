@@ -21,16 +21,19 @@ FIRST = ScoreCalibration(Reading(), 0.5)
 TWICE = replace(FIRST, second_look=SecondReading(Reading(0.5, 1.5), 45.0))
 
 
-def windows_of_a_candidate(calibration: ScoreCalibration, fps: float) -> int:
-    finder = find_candidates(Settings(), "s", calibration)
+def windows_of_a_candidate(
+    calibration: ScoreCalibration, fps: float, length_ms: int = 109, longest_s: float = 0.2
+) -> int:
+    finder = find_candidates(Settings(max_duration_s=longest_s), "s", calibration)
     face = FaceTrack(1, 0, Box(0, 0, 92, 92), Similarity(1, 0, 0, 0), 92.0, 1.0)
     picture = np.full((128, 128, 3), 90, np.uint8)
     found = []
-    for i in range(round(fps)):
+    comes = round((0.5 + length_ms / 2000 + 0.1) * fps)
+    for i in range(round(1.5 * fps)):
         now = round(i / fps * 1e9)
         crop = FaceCrop(face, i, now, 0, picture[:32, :32], picture, False)
-        sure = Score(1, 0, 0, 500 * MS, 109 * MS, (0.0, 0.0, 0.9, 0.0, 0.0), 92.0, False)
-        found += finder.push([sure] if i == round(0.7 * fps) else [], [crop], (48, 64), now)
+        sure = Score(1, 0, 0, 500 * MS, length_ms * MS, (0.0, 0.0, 0.9, 0.0, 0.0), 92.0, False)
+        found += finder.push([sure] if i == comes else [], [crop], (48, 64), now)
     (candidate,) = found
     return len(candidate.windows)
 
@@ -39,6 +42,10 @@ def test_only_where_the_calibration_has_one_and_frames_lie_as_close_as_it_says()
     assert windows_of_a_candidate(FIRST, 60) == 0
     assert windows_of_a_candidate(TWICE, 60) == 5
     assert windows_of_a_candidate(TWICE, 30) == 0
+
+
+def test_longer_events_are_looked_at_again_as_well() -> None:
+    assert windows_of_a_candidate(TWICE, 60, 460, longest_s=0.5) == 5
 
 
 def test_the_step_reads_it_as_the_calibration_says() -> None:
@@ -53,3 +60,4 @@ def test_a_run_is_not_resumed_with_another_second_look() -> None:
     networks = pick_networks(Settings(engine="bicubic"))
     keys = {key_of(facts_of(Settings(), replace(networks, calibration=c))) for c in (FIRST, TWICE)}
     assert len(keys) == 2
+    assert "second_look" not in facts_of(Settings(), replace(networks, calibration=FIRST)), "as before"

@@ -304,6 +304,13 @@ def test_a_second_look_is_kept_in_the_file_of_the_first_and_read_back(tmp_path: 
         read = load_calibration(file, "abc")
         assert read.second_look == again
         assert (read.reading, read.points, read.threshold) == (Reading(1.25, 0.5), points, 0.9)
+    head, rest = text.split("[[operating_point]]")
+    older = (
+        "# see [second_look] below\n" + head + "[ second_look ]  # old\nmin_fps = 60\n\n[[operating_point]]"
+    )
+    file.write_text(with_second_look(older + rest.split("[second_look]")[0], again))
+    assert load_calibration(file, "abc").points == points, "what stands behind the old one stays"
+    assert load_calibration(file, "abc").second_look == again
     wrongs = {"min_fps = 30": "min_fps = 0", "temperature = 2.0000": "temperature = 0", "-1.0000": "inf"}
     for sound, wrong in wrongs.items():
         file.write_text(text.replace(sound, wrong))
