@@ -202,6 +202,7 @@ def summary_of(progress: Progress, settings: Settings, networks: Networks, thres
             "threshold": threshold,
             "engine": networks.super_resolver.name,
             "way": networks.way,
+            "calibration": networks.calibration.digest,
         },
         version=__version__,
         warnings=tuple(warnings),

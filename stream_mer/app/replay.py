@@ -72,6 +72,12 @@ class Recorded:
                 f"this installation's engines are not those of the run ({', '.join(self.summary.engines)}).\n"
                 "Install the version that run.json names."
             )
+        calibration = self.summary.settings.get("calibration", networks.calibration.digest)
+        if calibration != networks.calibration.digest:
+            raise EngineError(
+                f"this installation reads scores otherwise than the run did (calibration {calibration}).\n"
+                "Install the version that run.json names, or judge the video again with 'process'."
+            )
         return networks
 
     def segments(self) -> tuple[VideoIndex, tuple[Segment, ...]]:

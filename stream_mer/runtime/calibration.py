@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Mapping
@@ -53,6 +54,12 @@ class ScoreCalibration:
     points: tuple[OperatingPoint, ...] = ()
     usual_share: float = 0.0
     second_look: SecondReading | None = None
+
+    @property
+    def digest(self) -> str:
+        """Identity of everything by which scores are understood; the threshold is told by itself."""
+        told = repr((self.reading, self.usual_share, self.second_look))
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def threshold_at(self, far_per_minute: float) -> float:
         """The threshold that gave so many false alarms a minute, between measured points by log odds.

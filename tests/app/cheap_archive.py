@@ -24,6 +24,7 @@ from stream_mer.config import Settings
 from stream_mer.core.reading import Reading
 from stream_mer.core.segments import SegmentResult
 from stream_mer.pipeline.workers import in_turn
+from stream_mer.runtime.calibration import ScoreCalibration
 from stream_mer.sinks import manifest as manifest_module
 from stream_mer.sinks.harvest import to_record
 from stream_mer.sinks.manifest import MANIFEST, Manifest
@@ -35,7 +36,7 @@ SETTINGS = Settings(overlay=False, segment_s=1, explain=True)
 NETWORKS: Any = SimpleNamespace(
     way=("none", "f32"),
     super_resolver=SimpleNamespace(name="cheap"),
-    calibration=SimpleNamespace(threshold=0.5, reading=Reading(), usual_share=0.0),
+    calibration=ScoreCalibration(Reading(), 0.5),
     digests=lambda: {"cheap": "0" * 64},
     changes=lambda: (),
 )

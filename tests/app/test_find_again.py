@@ -87,6 +87,23 @@ def test_replay_refuses_another_video(
     assert "sha256 differs" in capsys.readouterr().err
 
 
+def test_replay_refuses_to_read_scores_otherwise(
+    run: Path, found: list[Event], capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = run / "single_face" / "run.json"
+    kept = summary.read_text()
+    record = json.loads(kept)
+    assert record["settings"]["calibration"]
+    try:
+        summary.write_text(
+            json.dumps({**record, "settings": {**record["settings"], "calibration": "another"}})
+        )
+        assert main(["replay", found[0].id, "--run", str(run)]) == 4
+        assert "reads scores otherwise" in capsys.readouterr().err
+    finally:
+        summary.write_text(kept)
+
+
 def test_the_report_shows_faces_only_if_it_may(run: Path, videos: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     assert main(["report", str(run), "--out", str(page), "--most", "1"]) == 0
