@@ -8,6 +8,7 @@ itself. DATA holds faces/ and videos/; FOLDER keeps what was watched (52 kB a fa
 second run takes minutes only. Writes calibration/score/<classifier>.toml with temperature and bias, the
 thresholds that give 0.5 to 10 false alarms a minute of both and the shipped one (--far) and the expected
 calibration error, the pictures reliability, precision-recall and alarms beside it; prints which vetoes pay.
+A second look stands in that file only once calibrate_second_look.py was run after it.
 """
 
 from __future__ import annotations
