@@ -6,7 +6,8 @@
 ``clips`` renders synthetic clips of portraits (FACES holds index.csv and the pictures); ``video`` takes
 real video, as it is and with micro-expressions injected into its frames. Both go the product's own way:
 codec, detection, registration, one warp, and on the LR paths down to 32x32 and up again. PACKS receives
-.npz files (22 kB a window); what is there is not made again, so a run that was stopped goes on.
+.npz files (22 kB a window); what is there is not made again, so a run that was stopped goes on, but not
+with other code or with and without --smiles in one folder.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import cv2  # must be imported before PyAV
 import make_windows_clips
 import make_windows_video
 import torch
+from window_making import claim
 
 from stream_mer.errors import StreamMerError
 
@@ -51,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)  # two such commands at once must not wait for each other's threads
     try:
         args.out.mkdir(parents=True, exist_ok=True)
+        claim(args.out, smiles=args.smiles is not None)
         args.run(args)
     except StreamMerError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from window_making import require_one_making
 
 from stream_mer.app.folds import people_of_fold
 from stream_mer.errors import StreamMerError
@@ -86,6 +87,7 @@ def main() -> int:
         config = tomllib.loads(args.config.read_text(encoding="utf-8"))["train"]
         members = int(config.pop("members", 1))
         settings = ClassifierSettings(**config)
+        require_one_making(args.packs)
         table = load_packs(*args.packs)
         if args.fold:
             left_out = np.isin(table["person"], people_of_fold(args.split, args.fold))

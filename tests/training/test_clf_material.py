@@ -121,6 +121,8 @@ def test_windows_of_a_clip_and_of_a_video(
     inside = (table["onset_ns"] < table["centre_ns"]) & (table["centre_ns"] < table["offset_ns"])
     assert inside[events].mean() > 0.95
     assert (table["peak"][events] > 0.002).all()
+    without = ["--out", str(packs), "--assets", str(assets_dir)]
+    assert make_windows.main(["clips", str(config), "--data", str(faces), *without]) == 2
     before = {f.name: f.stat().st_mtime_ns for f in packs.iterdir()}
     assert make_windows.main(["video", str(config), "--data", str(videos), "--split", str(split), *rest]) == 0
     assert {f.name: f.stat().st_mtime_ns for f in packs.iterdir()} == before
