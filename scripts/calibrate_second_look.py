@@ -31,7 +31,7 @@ from stream_mer.runtime.shipped import calibration_root
 NATIVE = "native crop"
 FPS = (50.0, 60.0, 120.0, 200.0)
 MIN_FPS = 45.0
-"""Between 30 fps, where clips of people set aside and real video show no gain, and 50, where clips do."""
+"""Real video of 25 to 30 fps set the thresholds in a first look; from 50 fps on there are clips only."""
 ROUNDS = 3
 """How often the reading is fitted anew to the candidates that the last one gave."""
 
