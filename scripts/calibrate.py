@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from ways_table import compare_ways
 
-from stream_mer.errors import EngineError, OutputError, StreamMerError
+from stream_mer.app.console import exit_code_of
+from stream_mer.errors import EngineError, OutputError
 from stream_mer.face.mediapipe import MediaPipeDetector
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.int8 import Int8Page, write_int8
@@ -115,35 +116,35 @@ def write_report(path: Path, *parts: str) -> None:
         raise OutputError(f"{path}: {error.strerror}") from error
 
 
+def make(args: argparse.Namespace) -> None:
+    """List the crops, calibrate on them, measure."""
+    home = args.root / "calibration" / "int8" / args.engine
+    manifest = load_manifest(args.root / "engines" / args.engine)
+    if manifest.task != "super-resolution":
+        raise EngineError(f"{manifest.name} decides by flow in f32 and has no int8 copy")
+    if not manifest.inputs.fits((1, LR_SIZE, LR_SIZE, 3)):
+        raise EngineError(f"{manifest.name} takes {manifest.inputs}, crops are {LR_SIZE} px wide")
+    if not args.check:
+        read_network(manifest)  # before anything is listed for it
+    samples = samples_of(args, home / "samples.csv")
+    people = len({row.person for row in samples.rows})
+    print(f"{len(samples.rows)} crops of {people} people, as listed in {home / 'samples.csv'}")
+    if args.check:
+        return
+    digest = sha256((home / "samples.csv").read_bytes()).hexdigest()
+    if not args.table:
+        trials = calibrate(manifest, samples, digest)
+        made = f"By `scripts/calibrate.py`, {quantiser_version()}, on `samples.csv`; bold: chosen."
+        write_report(home / "trials.md", f"# Ways to quantise {manifest.name}", made, trials)
+    ways = compare_ways(manifest, samples, args.threads)
+    how = f"Every way to run it, {args.threads} thread(s), {cpu_model()}; milliseconds of CPU time:"
+    write_report(home / "ways.md", f"# Ways to run {manifest.name}", how, ways)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Calibrate; 0 or the exit code of the error."""
     args = parse(arguments)
-    home = args.root / "calibration" / "int8" / args.engine
-    try:
-        manifest = load_manifest(args.root / "engines" / args.engine)
-        if manifest.task != "super-resolution":
-            raise EngineError(f"{manifest.name} decides by flow in f32 and has no int8 copy")
-        if not manifest.inputs.fits((1, LR_SIZE, LR_SIZE, 3)):
-            raise EngineError(f"{manifest.name} takes {manifest.inputs}, crops are {LR_SIZE} px wide")
-        if not args.check:
-            read_network(manifest)  # before anything is listed for it
-        samples = samples_of(args, home / "samples.csv")
-        people = len({row.person for row in samples.rows})
-        print(f"{len(samples.rows)} crops of {people} people, as listed in {home / 'samples.csv'}")
-        if args.check:
-            return 0
-        digest = sha256((home / "samples.csv").read_bytes()).hexdigest()
-        if not args.table:
-            trials = calibrate(manifest, samples, digest)
-            made = f"By `scripts/calibrate.py`, {quantiser_version()}, on `samples.csv`; bold: chosen."
-            write_report(home / "trials.md", f"# Ways to quantise {manifest.name}", made, trials)
-        ways = compare_ways(manifest, samples, args.threads)
-        how = f"Every way to run it, {args.threads} thread(s), {cpu_model()}; milliseconds of CPU time:"
-        write_report(home / "ways.md", f"# Ways to run {manifest.name}", how, ways)
-    except StreamMerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: make(args))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from stream_mer.app.calibrating import (
     stated,
     veto_table,
 )
+from stream_mer.app.console import exit_code_of
 from stream_mer.app.folds import run_folds
 from stream_mer.app.material import STRESS, Material
 from stream_mer.app.networks import Networks, pick_networks
@@ -40,7 +41,7 @@ from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR
 from stream_mer.core.operating import THRESHOLDS
 from stream_mer.core.reading import Reading
-from stream_mer.errors import ConfigError, StreamMerError
+from stream_mer.errors import ConfigError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.calibration import ScoreCalibration
 from stream_mer.training.spotting_figures import (
@@ -142,12 +143,8 @@ def main() -> int:
         help="how much of what is usual for a face is taken off",
     )
     parser.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
-    try:
-        calibrate(parser.parse_args())
-    except StreamMerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    args = parser.parse_args()
+    return exit_code_of(lambda: calibrate(args))
 
 
 if __name__ == "__main__":

@@ -17,13 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from stream_mer.app.calibrating import fit_reading, reliability, stated
+from stream_mer.app.console import exit_code_of
 from stream_mer.app.material import Material
 from stream_mer.app.networks import pick_networks
 from stream_mer.app.remembered import Answers
 from stream_mer.app.spotting_report import curve_row
 from stream_mer.app.trial import Trial, run_way, settings_of_way
 from stream_mer.config import Settings
-from stream_mer.errors import StreamMerError
+from stream_mer.errors import ConfigError, OutputError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.calibration import SecondReading, with_second_look
 from stream_mer.runtime.shipped import calibration_root
@@ -37,7 +38,20 @@ ROUNDS = 3
 
 
 def calibrate(args: argparse.Namespace) -> None:
-    """Measure, fit, write."""
+    """Measure, fit, write.
+
+    Raises:
+        ConfigError: not one clip is asked for.
+        OutputError: there is nowhere to write; both are said at once, not after the work.
+    """
+    if not args.clip_seconds > 0:
+        raise ConfigError(
+            f"--clip-seconds {args.clip_seconds:g} leaves nothing to calibrate on\ngive 12 or more"
+        )
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to {args.out}: {error.strerror or error}") from error
     settings = Settings(classifier=args.classifier, assets=args.assets, engine="bicubic", threads=1)
     settings = settings_of_way(NATIVE, settings)
     material = Material(args.data, args.cache, settings, AssetStore(args.assets))
@@ -73,8 +87,8 @@ def calibrate(args: argparse.Namespace) -> None:
         f"\n{sum(len(t.candidates) for t in seen)} of {sum(len(t.candidates) for t in second['all'])} "
         "candidates were seen twice"
     )
-    error = reliability(seen)
-    print(f"expected calibration error {error.shipped}, read by what the others give {error.left_out}")
+    wrong = reliability(seen)
+    print(f"expected calibration error {wrong.shipped}, read by what the others give {wrong.left_out}")
 
 
 def twice_seen(trials: Sequence[Trial]) -> list[Trial]:
@@ -91,12 +105,8 @@ def main() -> int:
     parser.add_argument("--classifier", default="auto")
     parser.add_argument("--clip-seconds", type=float, default=240.0, help="clips at each frame rate")
     parser.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
-    try:
-        calibrate(parser.parse_args())
-    except StreamMerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    args = parser.parse_args()
+    return exit_code_of(lambda: calibrate(args))
 
 
 if __name__ == "__main__":

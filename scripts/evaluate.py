@@ -52,7 +52,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from stream_mer.errors import ConfigError, StreamMerError
+from stream_mer.app.console import exit_code_of
+from stream_mer.errors import ConfigError
 
 KINDS = (
     "sr", "sr-auto", "spotting", "smiles", "codec", "recognition", "observability", "doctor", "events",
@@ -83,13 +84,12 @@ def _module(kind: str) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; 0 or the exit code of the error."""
-    try:
+
+    def work() -> None:
         args = parse(arguments)
         args.run(args)
-    except StreamMerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+
+    return exit_code_of(work)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import make_windows_video
 import torch
 from window_making import claim
 
-from stream_mer.errors import StreamMerError
+from stream_mer.app.console import exit_code_of
 
 KINDS = (make_windows_clips, make_windows_video)
 
@@ -46,19 +46,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def make(args: argparse.Namespace) -> None:
+    """Make what is missing."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)  # two such commands at once must not wait for each other's threads
+    args.out.mkdir(parents=True, exist_ok=True)
+    claim(args.out, smiles=args.smiles is not None)
+    args.run(args)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make what is missing; 0 or the exit code of the error."""
     args = parse(arguments)
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)  # two such commands at once must not wait for each other's threads
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-        claim(args.out, smiles=args.smiles is not None)
-        args.run(args)
-    except StreamMerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: make(args))
 
 
 if __name__ == "__main__":

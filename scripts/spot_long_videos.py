@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stream_mer.app.compose import DetectorFactory
+from stream_mer.app.console import exit_code_of
 from stream_mer.app.long_videos import SUBMISSIONS, score, score_table, spot, submission, videos_in, videos_of
 from stream_mer.app.networks import pick_networks
 from stream_mer.config import SR_MODES, Settings
 from stream_mer.datasets.catalogue import load
-from stream_mer.errors import ConfigError, SourceError, StreamMerError
+from stream_mer.errors import ConfigError, SourceError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.sinks.summary import write_text
 
@@ -84,12 +85,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or the exit code of the error."""
-    try:
-        run(parse(arguments))
-    except StreamMerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: run(parse(arguments)))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from window_making import require_one_making
 
+from stream_mer.app.console import exit_code_of
 from stream_mer.app.folds import people_of_fold
-from stream_mer.errors import StreamMerError
 from stream_mer.runtime.manifest import Manifest, TensorSpec, Training, write_manifest
 from stream_mer.training import clf_report as report
 from stream_mer.training.clf_data import NONE
@@ -70,8 +70,48 @@ def engine_manifest(
     )
 
 
-def main() -> int:
+def teach(args: argparse.Namespace) -> None:
     """Train, judge, export."""
+    torch.set_num_threads(args.threads)
+    config = tomllib.loads(args.config.read_text(encoding="utf-8"))["train"]
+    members = int(config.pop("members", 1))
+    settings = ClassifierSettings(**config)
+    require_one_making(args.packs)
+    table = load_packs(*args.packs)
+    if args.fold:
+        left_out = np.isin(table["person"], people_of_fold(args.split, args.fold))
+        table["part"] = np.where(left_out & table["real"].astype(bool), "held", table["part"])
+    files = [
+        train(table, replace(settings, seed=settings.seed + i), args.out / f"member-{i + 1}")
+        for i in range(members)
+    ]
+    for file in files:
+        report.curves(file.with_name("log.csv"), file.with_name("curves.png"))
+    columns = load_net(files[0])[1]
+    net = Committee([load_net(file)[0] for file in files])
+    table = select(table, table["part"] != "train")
+    logits = scores_of(net, table.pop("raw"), columns)
+    aside = table["part"] == "choose"
+    _, shift = calibrate(logits[aside], table["target"][aside])
+    figures = report.window_figures(table, logits)
+    lines = [f"{key} = {value}" for key, value in figures.items()]
+    (args.out / "report.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+    if args.engine:
+        classifier = Classifier(net, columns, shift)
+        write_onnx(classifier, args.engine / "model.onnx")
+        last = torch.load(files[-1].with_name("last.pt"), weights_only=True)
+        steps = members * int(last["schedule"]["last_epoch"])
+        command = f"{COMMAND} --fold {args.fold}" if args.fold else COMMAND
+        training = Training(DATA, LICENCE, command, settings.seed, steps)
+        gflop = round(FLOW_GFLOP + members * MEMBER_GFLOP, 2)
+        name = args.engine.resolve().name
+        manifest = engine_manifest(name, args.version, classifier, gflop, training)
+        write_manifest(args.engine, replace(manifest, metrics=figures))
+
+
+def main() -> int:
+    """Train, judge, export; 0 or the exit code of the error."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--packs", type=Path, nargs="+", required=True)
@@ -82,47 +122,7 @@ def main() -> int:
     parser.add_argument("--version", default="1")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    try:
-        config = tomllib.loads(args.config.read_text(encoding="utf-8"))["train"]
-        members = int(config.pop("members", 1))
-        settings = ClassifierSettings(**config)
-        require_one_making(args.packs)
-        table = load_packs(*args.packs)
-        if args.fold:
-            left_out = np.isin(table["person"], people_of_fold(args.split, args.fold))
-            table["part"] = np.where(left_out & table["real"].astype(bool), "held", table["part"])
-        files = [
-            train(table, replace(settings, seed=settings.seed + i), args.out / f"member-{i + 1}")
-            for i in range(members)
-        ]
-        for file in files:
-            report.curves(file.with_name("log.csv"), file.with_name("curves.png"))
-        columns = load_net(files[0])[1]
-        net = Committee([load_net(file)[0] for file in files])
-        table = select(table, table["part"] != "train")
-        logits = scores_of(net, table.pop("raw"), columns)
-        aside = table["part"] == "choose"
-        _, shift = calibrate(logits[aside], table["target"][aside])
-        figures = report.window_figures(table, logits)
-        lines = [f"{key} = {value}" for key, value in figures.items()]
-        (args.out / "report.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        print("\n".join(lines))
-        if args.engine:
-            classifier = Classifier(net, columns, shift)
-            write_onnx(classifier, args.engine / "model.onnx")
-            last = torch.load(files[-1].with_name("last.pt"), weights_only=True)
-            steps = members * int(last["schedule"]["last_epoch"])
-            command = f"{COMMAND} --fold {args.fold}" if args.fold else COMMAND
-            training = Training(DATA, LICENCE, command, settings.seed, steps)
-            gflop = round(FLOW_GFLOP + members * MEMBER_GFLOP, 2)
-            name = args.engine.resolve().name
-            manifest = engine_manifest(name, args.version, classifier, gflop, training)
-            write_manifest(args.engine, replace(manifest, metrics=figures))
-    except StreamMerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: teach(args))
 
 
 if __name__ == "__main__":

@@ -31,11 +31,11 @@ ENGINE = pick_networks(Settings(engine="bicubic")).classifier.sha256
 
 
 def trials(networks: Networks, fps_person: str) -> list[Trial]:
-    """200 candidates whose logits say how likely they are, read as asked; and one that had no second look."""
+    """100 candidates whose logits say how likely they are, read as asked; and one that had no second look."""
     rng = np.random.default_rng(len(fps_person) + int(fps_person.split()[1]))
-    logits = np.full((200, 6), -40.0)
-    logits[:, 0], logits[:, 5] = rng.normal(0.6, 1.0, 200), 0.0
-    happened = rng.random(200) < 1 - TRUE.probabilities(logits)[:, 5]
+    logits = np.full((100, 6), -40.0)
+    logits[:, 0], logits[:, 5] = rng.normal(0.6, 1.0, 100), 0.0
+    happened = rng.random(100) < 1 - TRUE.probabilities(logits)[:, 5]
     again = networks.calibration.second_look
     read = (again.reading if again else networks.calibration.reading).probabilities(logits)
     found, true = [], []
@@ -69,7 +69,7 @@ def test_the_fitted_reading_holds_and_is_written(
     assert calibrate_second_look.main() == 0
     assert SHIPPED.read_bytes() == before, "--out is written to"
     said = capsys.readouterr().out
-    assert "800 of 804 candidates were seen twice" in said
+    assert "400 of 404 candidates were seen twice" in said
     assert said.count("| first |") == said.count("| second |") == 5
     shipped = load_calibration(SHIPPED, ENGINE)
     written = load_calibration(tmp_path / SHIPPED.name, ENGINE)
@@ -77,3 +77,25 @@ def test_the_fitted_reading_holds_and_is_written(
     assert written.second_look.reading.temperature == pytest.approx(TRUE.temperature, rel=0.2)
     assert written.second_look.reading.none_bias == pytest.approx(TRUE.none_bias, abs=0.3)
     assert replace(written, second_look=None) == replace(shipped, second_look=None)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--clip-seconds", "0"), 2, "--clip-seconds 0 leaves nothing"),
+        (("--clip-seconds", "nan"), 2, "--clip-seconds nan leaves nothing"),
+        (("--out", __file__), 5, "cannot write to"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused_before_the_work(
+    words: tuple[str, str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = ["--data", str(tmp_path), "--cache", str(tmp_path), "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["calibrate_second_look.py", *place, *words])
+    assert calibrate_second_look.main() == code
+    assert message in capsys.readouterr().err
