@@ -77,8 +77,9 @@ def _draw_lane(
     for points in _pieces(history, track_id, span, rows):
         canvas.area(img, points, floor, canvas.WHITE, 0.28)
         canvas.lines(img, points, canvas.WHITE, (layout.line + 1) // 2)
-    for mark in marks:
-        _name_mark(img, history, mark, layout, span, rows)
+    named: list[tuple[float, float]] = []
+    for mark in sorted(marks, key=lambda m: m.rejected):
+        _name_mark(img, history, mark, layout, span, rows, named)
     middle = (ceiling + floor) / 2 + layout.text * 0.35
     canvas.text(img, layout.pad, middle, f"#{track_id}", layout.text * 0.92, bold=True)
 
@@ -137,8 +138,12 @@ def _name_mark(
     layout: Layout,
     span: tuple[float, float],
     rows: tuple[float, float],
+    named: list[tuple[float, float]],
 ) -> None:
-    """The class, or why not, beside its band, on a plate of its own: the score line may run behind it."""
+    """The class, or why not, beside its band, on a plate of its own: the score line may run behind it.
+
+    Left out where a name stands already (``named``: their left and right ends).
+    """
     if isinstance(mark.event, Rejection):
         words, colour = mark.event.reason, _DIM
     else:
@@ -147,5 +152,9 @@ def _name_mark(
     width = canvas.text_width(words, size)
     if x < span[0] or x + width > span[1] or rows[1] - rows[0] < 1.4 * size:
         return
-    canvas.panel(img, x, rows[0], x + width + 4, rows[0] + 1.25 * size)
+    right = x + width + 4
+    if any(x < b and a < right for a, b in named):
+        return
+    named.append((x, right))
+    canvas.panel(img, x, rows[0], right, rows[0] + 1.25 * size)
     canvas.text(img, x + 2, rows[0] + size, words, size, colour)

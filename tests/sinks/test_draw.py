@@ -120,6 +120,29 @@ def test_rejected_candidates_are_dim() -> None:
     assert marked[change.max(2) > 0].max() < 200, "but nothing like an event"
 
 
+def test_no_name_in_the_strip_lies_on_another_and_events_are_named_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    face = track(x=200, y=100, width=90)
+
+    def named(**parts: object) -> set[str]:
+        said: list[str] = []
+        write = canvas.text
+
+        def noting(img: ImageU8, x: float, y: float, words: str, *how: object, **more: object) -> None:
+            said.append(words)
+            write(img, x, y, words, *how, **more)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(canvas, "text", noting)
+            drawn([black(100, tracks=(face,), **parts)], DrawSettings(strip_s=6, insets=False))
+        return {"surprise", "blink", "light", "gap"} & set(said)
+
+    turned_down = rejection(2050), rejection(2150, "gap"), rejection(3000, "light")
+    assert named(rejected=turned_down) == {"blink", "light"}
+    assert named(rejected=turned_down, events=(event(2000, 200, "surprise"),)) == {"surprise", "light"}
+
+
 def test_inset_shows_lr_in_blocks_and_sr_beside_it() -> None:
     face = track(x=100, y=100, width=90)
     cut = crop(face, 0, 0)
