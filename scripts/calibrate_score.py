@@ -41,7 +41,7 @@ from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR
 from stream_mer.core.operating import THRESHOLDS
 from stream_mer.core.reading import Reading
-from stream_mer.errors import ConfigError
+from stream_mer.errors import ConfigError, OutputError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.calibration import ScoreCalibration
 from stream_mer.training.spotting_figures import (
@@ -69,13 +69,18 @@ def calibrate(args: argparse.Namespace) -> None:
     """Measure, fit, write.
 
     Raises:
-        ConfigError: a number that is none; said at once, not after the work.
+        ConfigError: a number that is none.
+        OutputError: there is nowhere to write; both are said at once, not after the work.
     """
     if args.far not in RATES:
         rates = ", ".join(f"{rate:g}" for rate in RATES)
         raise ConfigError(f"--far {args.far:g} is not measured\ngive one of {rates} false alarms a minute")
     if args.seeds < 1:
         raise ConfigError(f"--seeds {args.seeds} leaves nothing to calibrate on\ngive 1 or more")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to {args.out}: {error.strerror or error}") from error
     settings = Settings(engine=args.engine, classifier=args.classifier, assets=args.assets, threads=1)
     material = Material(args.data, args.cache, settings, AssetStore(args.assets))
     networks = {
@@ -99,7 +104,6 @@ def calibrate(args: argparse.Namespace) -> None:
     chosen = min(points, key=lambda p: abs(p.far_per_minute - args.far))
     shipped = chosen.threshold
     classifier = networks[NATIVE].classifier
-    args.out.mkdir(parents=True, exist_ok=True)
     judged = reliability(tuned[NATIVE])
     text = calibration_text(classifier.sha256, reading, args.usual_share, shipped, points, judged)
     (args.out / f"{classifier.name}.toml").write_text(text, encoding="utf-8")

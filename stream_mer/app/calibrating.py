@@ -131,7 +131,7 @@ def operating_points(
     Args:
         videos: trials of real video; the recall said is that of the events in these.
         clips: trials of synthetic clips, whose false alarms and minutes count as well: real video that may
-            be tuned on shows three people only, clips show many more and all that must not be flagged.
+            be tuned on shows six people only, clips show many more and all that must not be flagged.
         rates: unmatched events a minute; those that even the strictest threshold exceeds are left out.
 
     Raises:

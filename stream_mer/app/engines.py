@@ -65,7 +65,12 @@ class SuperResolver:
 
 
 class Classifier:
-    """Judges windows of three face pictures. One thread at a time; close it."""
+    """Judges windows of three face pictures. One thread at a time; close it.
+
+    ``threshold`` is the shipped one. The product does not compare it with the answer to one window: what is
+    usual for a face is taken off first (``core.baseline``), and where frames lie close the mean of several
+    windows about an event counts (``core.decision.seen_again``).
+    """
 
     def __init__(self, engine: Engine, reading: Reading, threshold: float) -> None:
         self._engine = engine

@@ -17,6 +17,7 @@ from stream_mer.app.outputs import say
 from stream_mer.app.pieces import Piece, open_piece
 from stream_mer.app.replay import Recorded
 from stream_mer.capture.index import VideoIndex
+from stream_mer.config import Settings
 from stream_mer.core.metrics import interval_iou
 from stream_mer.core.segments import Segment
 from stream_mer.core.warp import sample
@@ -155,14 +156,21 @@ class _Crops:
         return min(sizes, key=lambda track: sizes[track], default=None)
 
 
+def letting_through(settings: Settings) -> Settings:
+    """Settings by which every event that a run reported is found again, and weaker ones: whose it was is
+    asked, which the run has judged already."""
+    return replace(
+        settings, vetoes="none", threshold=min(0.3, settings.threshold or 0.3), far=None, overlay=False
+    )
+
+
 def _triple(
     run: Recorded, index: VideoIndex, networks: Networks, detectors: DetectorFactory, event: Event
 ) -> FaceTriple | None:
     warm_ns = max(0, event.onset_ns - BEFORE_NS)
     key = next((key for key in reversed(index.keys) if key.pts_ns <= warm_ns), None)
     segment = Segment(0, warm_ns, event.offset_ns + AFTER_NS, warm_ns, event.offset_ns + AFTER_NS, key, 0)
-    # Whose event it was is asked with everything let through: the run has judged already.
-    settings = replace(run.settings, vetoes="none", threshold=0.3, overlay=False)
+    settings = letting_through(run.settings)
     entry = index.entry(key, warm_ns) if key else None
     piece = Piece("", str(run.video), run.summary.source_sha256, segment, entry, settings, networks.way)
     sink = _Crops(event)

@@ -25,7 +25,7 @@ class DrawSettings:
     """How the overlay looks.
 
     Args:
-        threshold: event probability from which a score counts, drawn as a dashed line, 0..1.
+        threshold: probability from which a candidate is an event, drawn as a dashed line, 0..1.
         strip_s: seconds of past shown in the score strip.
         banner_s: seconds an event's banner stays, at least 1.
         redact: faces are made unrecognisable everywhere in the picture, insets included.

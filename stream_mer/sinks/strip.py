@@ -2,6 +2,8 @@
 
 One lane a face. The right edge is now; scores and events stand at the times they are about, so what
 is not decided yet is an empty stretch at the right end, and a gap in the coverage is a gap in the line.
+The line is what the classifier says at first sight; a dot stands where it put a candidate in the end, and
+counts by the dashed threshold.
 """
 
 from __future__ import annotations
@@ -77,6 +79,8 @@ def _draw_lane(
     for points in _pieces(history, track_id, span, rows):
         canvas.area(img, points, floor, canvas.WHITE, 0.28)
         canvas.lines(img, points, canvas.WHITE, (layout.line + 1) // 2)
+    for mark in marks:
+        _draw_dot(img, history, mark, layout, span, rows)
     named: list[tuple[float, float]] = []
     for mark in sorted(marks, key=lambda m: m.rejected):
         _name_mark(img, history, mark, layout, span, rows, named)
@@ -129,6 +133,24 @@ def _draw_mark(
     canvas.fill(img, x0, ceiling, x1, ceiling + layout.line + 1, colour)
     apex = max(_column(history, mark.apex_ns, span), span[0])
     canvas.fill(img, apex, ceiling, apex + layout.line, floor, colour)
+
+
+def _draw_dot(
+    img: ImageU8,
+    history: History,
+    mark: Mark,
+    layout: Layout,
+    span: tuple[float, float],
+    rows: tuple[float, float],
+) -> None:
+    """The probability that a candidate was judged by, at its apex."""
+    x, (ceiling, floor) = _column(history, mark.apex_ns, span), rows
+    if x < span[0]:
+        return
+    y = floor - min(max(mark.event.probability, 0.0), 1.0) * (floor - ceiling)
+    rim, inner = (_FAINT, _DIM) if mark.rejected else (canvas.WHITE, LABEL_COLOURS[mark.event.label])
+    canvas.dot(img, x, y, 1.5 * layout.line + 1.5, rim)
+    canvas.dot(img, x, y, 1.5 * layout.line + 0.5, inner)
 
 
 def _name_mark(

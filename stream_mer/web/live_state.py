@@ -61,7 +61,7 @@ class LiveState:
 
     Args:
         name: shown to people; credentials must be out of it already.
-        threshold: event probability from which a score counts, 0..1.
+        threshold: probability from which a candidate is an event, drawn as a dashed line, 0..1.
         clock_ns: monotonic wall clock in ns.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stream_mer.app.compose import vetoes_of
+from stream_mer.app.report import letting_through
 from stream_mer.config import Settings
 from stream_mer.core.vetoes import DEFAULT
 from stream_mer.errors import ConfigError
@@ -67,3 +68,10 @@ def test_the_description_is_plain_and_has_no_paths() -> None:
 )
 def test_vetoes_that_are_listed_together_are_all_on(words: str, active: set[str]) -> None:
     assert set(vetoes_of(Settings(vetoes=words))) == active
+
+
+@pytest.mark.parametrize(("own", "asked"), [(0.9, 0.3), (0.1, 0.1), (None, 0.3)])
+def test_a_report_finds_every_event_of_a_run_again(own: float | None, asked: float) -> None:
+    """An event reported at ``--threshold 0.1`` was not looked for below 0.3, and the nearest face shown."""
+    settings = letting_through(Settings(threshold=own, far=1.0 if own is None else None, vetoes="blink"))
+    assert (settings.threshold, settings.vetoes, settings.far) == (asked, "none", None)

@@ -363,9 +363,10 @@ def test_the_calibration_error_has_an_interval_over_people_and_is_kept(tmp_path:
         (("--far", "3"), "--far 3 is not measured\ngive one of 0.5, 1, 1.5"),
         (("--far", "nan"), "--far nan is not measured"),
         (("--seeds", "0"), "--seeds 0 leaves nothing"),
+        (("--out", __file__), "cannot write to"),
     ],
 )
-def test_calibrating_for_a_rate_that_is_not_measured_is_refused_before_the_work(
+def test_what_cannot_be_calibrated_is_refused_before_the_work(
     arguments: tuple[str, str],
     message: str,
     tmp_path: Path,
@@ -378,7 +379,7 @@ def test_calibrating_for_a_rate_that_is_not_measured_is_refused_before_the_work(
     place = str(tmp_path)
     words = ["calibrate_score.py", "--data", place, "--cache", place, "--folds", place, *arguments]
     monkeypatch.setattr(sys, "argv", words)
-    assert calibrate_score.main() == 2
+    assert calibrate_score.main() == (5 if "--out" in arguments else 2)
     assert message in capsys.readouterr().err
 
 

@@ -111,6 +111,28 @@ def test_score_line_rises_and_a_gap_stays_empty() -> None:
     assert height(holed, 120) >= 0
 
 
+@pytest.mark.parametrize("probability", [0.2, 0.55, 0.9])
+def test_a_dot_stands_where_an_event_was_judged(probability: float) -> None:
+    """At its apex, as high as its probability, whatever the line says of first sight."""
+    face = track(x=200, y=100, width=90)
+    items = [black(i, tracks=(face,)) for i in range(150)]
+    judged = replace(event(4000, 200, "surprise"), probability=probability)
+    plain, marked = (
+        strip_rows(
+            drawn([*items[:-1], black(149, tracks=(face,), events=(one,))], DrawSettings(insets=False))
+        )
+        for one in (replace(judged, probability=0.5), judged)
+    )
+    layout = Layout.of(SIZE[1], SIZE[0])
+    left, right = round(layout.text * 2.2), SIZE[0] - layout.pad
+    apex = round(right - (149 / 25 - 4.1) / 6 * (right - left))
+    new = (marked.min(2) > 190) & (plain.min(2) <= 190)  # its white rim
+    rows, columns = np.nonzero(new)
+    level = (1 - probability) * (layout.lane - 2) - 1  # of the lane, less what strip_rows leaves out
+    assert columns.mean() == pytest.approx(apex, abs=1.5)
+    assert rows.mean() == pytest.approx(level, abs=2)
+
+
 def test_rejected_candidates_are_dim() -> None:
     face = track(x=200, y=100, width=90)
     plain = drawn([black(50, tracks=(face,))]).astype(int)
