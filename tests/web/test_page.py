@@ -227,6 +227,26 @@ def test_the_newest_event_is_on_top_whatever_its_cameras_clock(visit: Any, site:
         assert here.page.locator("#events .what").first.inner_text() == "others"
 
 
+def test_a_dot_in_the_strip_stands_as_high_as_an_event_is_probable(visit: Any, site: Site) -> None:
+    """Rows of the canvas in which the column of the apex is of the class's full colour, not its tint."""
+    here, (state, *_) = visit(viewport={"width": 1400, "height": 900}), (s.snapshot() for s in site.states)
+    one = {**state["events"][0], "onset_s": 5.0, "apex_s": 5.05, "offset_s": 5.1}
+    still = {**state, "time_s": 8.0, "scores": {str(one["track_id"]): []}}
+    lit = """(() => {
+      const strip = document.querySelector('.strip'), g = strip.getContext('2d'), left = 44;
+      const right = strip.width - 10, x = Math.round(right - (8 - 5.05) / 10 * (right - left));
+      const pixels = g.getImageData(x, 0, 1, 44).data, top = [...pixels.slice(20, 24)];
+      const alike = y => top.every((c, k) => Math.abs(c - pixels[4 * y + k]) < 12);
+      return [...Array(44).keys()].filter(y => y > 7 && alike(y));
+    })()"""
+    for probability in (0.25, 0.6):
+        with told(here.page, [{**still, "events": [{**one, "probability": probability}]}]):
+            until(here.page, f"{lit}.length > 0 && document.querySelectorAll('.strip').length === 1")
+            here.page.wait_for_timeout(600)  # a poll later it is the new one that stands there
+            rows = here.page.evaluate(lit)
+            assert np.mean(rows) == pytest.approx(40 - 36 * probability, abs=1.5)
+
+
 def test_phone_and_dark(visit: Any, tmp_path: Path) -> None:
     here = visit(viewport={"width": 360, "height": 740}, color_scheme="dark", device_scale_factor=2)
     assert here.page.evaluate("document.documentElement.scrollWidth") <= 360, "nothing sticks out sideways"
