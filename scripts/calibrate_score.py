@@ -35,13 +35,14 @@ from stream_mer.app.console import exit_code_of
 from stream_mer.app.folds import run_folds
 from stream_mer.app.material import STRESS, Material
 from stream_mer.app.networks import Networks, pick_networks
+from stream_mer.app.outputs import require_writable
 from stream_mer.app.remembered import Answers
 from stream_mer.app.trial import WAYS, Trial, count_trials, run_way, settings_of_way
 from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR
 from stream_mer.core.operating import THRESHOLDS
 from stream_mer.core.reading import Reading
-from stream_mer.errors import ConfigError, OutputError
+from stream_mer.errors import ConfigError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.calibration import ScoreCalibration
 from stream_mer.training.spotting_figures import (
@@ -77,10 +78,7 @@ def calibrate(args: argparse.Namespace) -> None:
         raise ConfigError(f"--far {args.far:g} is not measured\ngive one of {rates} false alarms a minute")
     if args.seeds < 1:
         raise ConfigError(f"--seeds {args.seeds} leaves nothing to calibrate on\ngive 1 or more")
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to {args.out}: {error.strerror or error}") from error
+    require_writable(args.out)
     settings = Settings(engine=args.engine, classifier=args.classifier, assets=args.assets, threads=1)
     material = Material(args.data, args.cache, settings, AssetStore(args.assets))
     networks = {

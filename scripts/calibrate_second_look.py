@@ -20,11 +20,12 @@ from stream_mer.app.calibrating import fit_reading, reliability, stated
 from stream_mer.app.console import exit_code_of
 from stream_mer.app.material import Material
 from stream_mer.app.networks import pick_networks
+from stream_mer.app.outputs import require_writable
 from stream_mer.app.remembered import Answers
 from stream_mer.app.spotting_report import curve_row
 from stream_mer.app.trial import Trial, run_way, settings_of_way
 from stream_mer.config import Settings
-from stream_mer.errors import ConfigError, OutputError
+from stream_mer.errors import ConfigError
 from stream_mer.runtime.assets import AssetStore
 from stream_mer.runtime.calibration import SecondReading, with_second_look
 from stream_mer.runtime.shipped import calibration_root
@@ -32,7 +33,7 @@ from stream_mer.runtime.shipped import calibration_root
 NATIVE = "native crop"
 FPS = (50.0, 60.0, 120.0, 200.0)
 MIN_FPS = 45.0
-"""Real video of 25 to 30 fps set the thresholds in a first look; from 50 fps on there are clips only."""
+"""At 25 to 30 fps a second look finds no more (calibration/score/README.md), from 50 fps on it does."""
 ROUNDS = 3
 """How often the reading is fitted anew to the candidates that the last one gave."""
 
@@ -48,10 +49,7 @@ def calibrate(args: argparse.Namespace) -> None:
         raise ConfigError(
             f"--clip-seconds {args.clip_seconds:g} leaves nothing to calibrate on\ngive 12 or more"
         )
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to {args.out}: {error.strerror or error}") from error
+    require_writable(args.out)
     settings = Settings(classifier=args.classifier, assets=args.assets, engine="bicubic", threads=1)
     settings = settings_of_way(NATIVE, settings)
     material = Material(args.data, args.cache, settings, AssetStore(args.assets))

@@ -8,6 +8,8 @@ counts by the dashed threshold.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from stream_mer.sinks import canvas
@@ -35,7 +37,7 @@ def draw_strip(img: ImageU8, history: History, layout: Layout) -> None:
         canvas.text(img, left, top + layout.lane * 0.65, "no face", layout.text, canvas.GREY)
     for row, face in enumerate(shown):
         ceiling, floor = top + row * layout.lane + 1.0, top + (row + 1) * layout.lane - 1.0
-        _draw_lane(img, history, face.track.track_id, layout, (left, right), (ceiling, floor))
+        _draw_lane(_Lane(img, history, layout, (left, right), ceiling, floor), face.track.track_id)
     if len(faces) > len(shown):
         more = f"+{len(faces) - len(shown)}"
         canvas.text(img, layout.pad, height - layout.text * 0.3, more, layout.text * 0.8, canvas.GREY)
@@ -44,6 +46,26 @@ def draw_strip(img: ImageU8, history: History, layout: Layout) -> None:
 def _column(history: History, ns: int, span: tuple[float, float]) -> float:
     left, right = span
     return right - (history.now_ns - ns) / (history.settings.strip_s * SECOND) * (right - left)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """One face's part of the strip: where in the picture times and probabilities stand, px."""
+
+    img: ImageU8
+    history: History
+    layout: Layout
+    span: tuple[float, float]
+    ceiling: float
+    floor: float
+
+    def column(self, ns: int) -> float:
+        """Where a time stands; it may lie left of ``span``."""
+        return _column(self.history, ns, self.span)
+
+    def level(self, probability: float) -> float:
+        """Where a probability stands."""
+        return self.floor - min(max(probability, 0.0), 1.0) * (self.floor - self.ceiling)
 
 
 def _draw_axis(
@@ -60,48 +82,39 @@ def _draw_axis(
             canvas.text(img, x + 2, rows[1] + size, words, size, canvas.GREY)
 
 
-def _draw_lane(
-    img: ImageU8,
-    history: History,
-    track_id: int,
-    layout: Layout,
-    span: tuple[float, float],
-    rows: tuple[float, float],
-) -> None:
-    ceiling, floor = rows
-    marks = [mark for mark in history.marks if mark.event.track_id == track_id]
-    for mark in sorted(marks, key=lambda m: not m.rejected):
-        _draw_mark(img, history, mark, layout, span, rows)
-    threshold = floor - history.settings.threshold * (floor - ceiling)
-    for x in np.arange(span[0], span[1], 8.0):
-        canvas.fill(img, x, threshold, min(x + 4, span[1]), threshold + 1, canvas.GREY)
-    canvas.fill(img, span[0], floor, span[1], floor + 1, _FAINT)
-    for points in _pieces(history, track_id, span, rows):
-        canvas.area(img, points, floor, canvas.WHITE, 0.28)
+def _draw_lane(lane: _Lane, track_id: int) -> None:
+    img, layout, (left, right) = lane.img, lane.layout, lane.span
+    marks = [mark for mark in lane.history.marks if mark.event.track_id == track_id]
+    events, turned_down = [m for m in marks if not m.rejected], [m for m in marks if m.rejected]
+    for mark in (*turned_down, *events):
+        _draw_mark(lane, mark)
+    threshold = lane.level(lane.history.settings.threshold)
+    for x in np.arange(left, right, 8.0):
+        canvas.fill(img, x, threshold, min(x + 4, right), threshold + 1, canvas.GREY)
+    canvas.fill(img, left, lane.floor, right, lane.floor + 1, _FAINT)
+    for points in _pieces(lane, track_id):
+        canvas.area(img, points, lane.floor, canvas.WHITE, 0.28)
         canvas.lines(img, points, canvas.WHITE, (layout.line + 1) // 2)
-    for mark in marks:
-        _draw_dot(img, history, mark, layout, span, rows)
+    for mark in (*turned_down, *events):
+        _draw_dot(lane, mark)
     named: list[tuple[float, float]] = []
-    for mark in sorted(marks, key=lambda m: m.rejected):
-        _name_mark(img, history, mark, layout, span, rows, named)
-    middle = (ceiling + floor) / 2 + layout.text * 0.35
+    for mark in (*events, *turned_down):
+        _name_mark(lane, mark, named)
+    middle = (lane.ceiling + lane.floor) / 2 + layout.text * 0.35
     canvas.text(img, layout.pad, middle, f"#{track_id}", layout.text * 0.92, bold=True)
 
 
-def _pieces(
-    history: History, track_id: int, span: tuple[float, float], rows: tuple[float, float]
-) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+def _pieces(lane: _Lane, track_id: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
     """The score curve as polylines in picture px, broken at gaps and cut at the strip's left end."""
-    ceiling, floor = rows
     pieces: list[list[tuple[float, float]]] = []
     last_ns: int | None = None
-    for ns, probability in history.curve(track_id):
-        x = _column(history, ns, span)
-        if x < span[0]:
+    for ns, probability in lane.history.curve(track_id):
+        x = lane.column(ns)
+        if x < lane.span[0]:
             continue
         if last_ns is None or ns - last_ns > GAP_NS:
             pieces.append([])
-        pieces[-1].append((x, floor - min(max(probability, 0.0), 1.0) * (floor - ceiling)))
+        pieces[-1].append((x, lane.level(probability)))
         last_ns = ns
     # A lone score would be invisible as a line of no length.
     return [
@@ -109,19 +122,12 @@ def _pieces(
     ]
 
 
-def _draw_mark(
-    img: ImageU8,
-    history: History,
-    mark: Mark,
-    layout: Layout,
-    span: tuple[float, float],
-    rows: tuple[float, float],
-) -> None:
+def _draw_mark(lane: _Lane, mark: Mark) -> None:
     """An event as a band from onset to offset with its apex; a rejected candidate as a dim outline."""
-    ceiling, floor = rows
-    x0 = max(_column(history, mark.onset_ns, span), span[0])
-    x1 = _column(history, mark.offset_ns, span)
-    if x1 <= span[0]:
+    img, ceiling, floor, line = lane.img, lane.ceiling, lane.floor, lane.layout.line
+    x0 = max(lane.column(mark.onset_ns), lane.span[0])
+    x1 = lane.column(mark.offset_ns)
+    if x1 <= lane.span[0]:
         return
     x1 = max(x1, x0 + 2)
     if mark.rejected:
@@ -130,38 +136,22 @@ def _draw_mark(
         return
     colour = LABEL_COLOURS[mark.event.label]
     canvas.panel(img, x0, ceiling, x1, floor, colour=colour, alpha=0.55)
-    canvas.fill(img, x0, ceiling, x1, ceiling + layout.line + 1, colour)
-    apex = max(_column(history, mark.apex_ns, span), span[0])
-    canvas.fill(img, apex, ceiling, apex + layout.line, floor, colour)
+    canvas.fill(img, x0, ceiling, x1, ceiling + line + 1, colour)
+    apex = max(lane.column(mark.apex_ns), lane.span[0])
+    canvas.fill(img, apex, ceiling, apex + line, floor, colour)
 
 
-def _draw_dot(
-    img: ImageU8,
-    history: History,
-    mark: Mark,
-    layout: Layout,
-    span: tuple[float, float],
-    rows: tuple[float, float],
-) -> None:
+def _draw_dot(lane: _Lane, mark: Mark) -> None:
     """The probability that a candidate was judged by, at its apex."""
-    x, (ceiling, floor) = _column(history, mark.apex_ns, span), rows
-    if x < span[0]:
+    x, y, line = lane.column(mark.apex_ns), lane.level(mark.event.probability), lane.layout.line
+    if x < lane.span[0]:
         return
-    y = floor - min(max(mark.event.probability, 0.0), 1.0) * (floor - ceiling)
     rim, inner = (_FAINT, _DIM) if mark.rejected else (canvas.WHITE, LABEL_COLOURS[mark.event.label])
-    canvas.dot(img, x, y, 1.5 * layout.line + 1.5, rim)
-    canvas.dot(img, x, y, 1.5 * layout.line + 0.5, inner)
+    canvas.dot(lane.img, x, y, 1.5 * line + 1.5, rim)
+    canvas.dot(lane.img, x, y, 1.5 * line + 0.5, inner)
 
 
-def _name_mark(
-    img: ImageU8,
-    history: History,
-    mark: Mark,
-    layout: Layout,
-    span: tuple[float, float],
-    rows: tuple[float, float],
-    named: list[tuple[float, float]],
-) -> None:
+def _name_mark(lane: _Lane, mark: Mark, named: list[tuple[float, float]]) -> None:
     """The class, or why not, beside its band, on a plate of its own: the score line may run behind it.
 
     Left out where a name stands already (``named``: their left and right ends).
@@ -170,13 +160,13 @@ def _name_mark(
         words, colour = mark.event.reason, _DIM
     else:
         words, colour = mark.event.label, LABEL_COLOURS[mark.event.label]
-    size, x = layout.text * 0.8, _column(history, mark.offset_ns, span) + 2
+    size, x = lane.layout.text * 0.8, lane.column(mark.offset_ns) + 2
     width = canvas.text_width(words, size)
-    if x < span[0] or x + width > span[1] or rows[1] - rows[0] < 1.4 * size:
+    if x < lane.span[0] or x + width > lane.span[1] or lane.floor - lane.ceiling < 1.4 * size:
         return
     right = x + width + 4
     if any(x < b and a < right for a, b in named):
         return
     named.append((x, right))
-    canvas.panel(img, x, rows[0], right, rows[0] + 1.25 * size)
-    canvas.text(img, x + 2, rows[0] + size, words, size, colour)
+    canvas.panel(lane.img, x, lane.ceiling, right, lane.ceiling + 1.25 * size)
+    canvas.text(lane.img, x + 2, lane.ceiling + size, words, size, colour)
