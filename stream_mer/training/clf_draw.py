@@ -27,18 +27,21 @@ def augment(raw: Tensor, extent: Tensor, generator: torch.Generator) -> tuple[Te
     """
     n = len(raw)
     chance = torch.rand((n, 4), generator=generator)
-    mirror = chance[:, 0, None, None, None] < 0.5
-    sign = torch.ones(11)
+    raw = raw.clone()
+    mirror = chance[:, 0] < 0.5
+    sign = torch.ones(11, 1, 1)
     sign[:3] = -1
-    raw = torch.where(mirror, raw.flip(-1) * sign.view(1, -1, 1, 1), raw)
+    raw[mirror] = raw[mirror].flip(-1) * sign
     turn = chance[:, 1] < 0.5
-    sign = torch.ones(11)
+    sign = torch.ones(11, 1, 1)
     sign[[2, 5]] = -1
-    raw = torch.where(turn[:, None, None, None], raw[:, TURNED] * sign.view(1, -1, 1, 1), raw)
+    raw[turn] = raw[turn][:, TURNED] * sign
     extent = torch.where(turn[:, None], -extent.flip(1), extent)
     gain = torch.exp(0.2 * torch.randn((n, 1, 1, 1), generator=generator))
     level = 0.06 * chance[:, 2, None, None, None] ** 2
-    noise = F.avg_pool2d(torch.randn((n, 6, 34, 34), generator=generator), 3, 1) * 2.0
+    noise = torch.randn((n, 6, 34, 34), generator=generator)
+    noise = noise[..., :-2] + noise[..., 1:-1] + noise[..., 2:]  # a box of three; faster than pooling
+    noise = (noise[..., :-2, :] + noise[..., 1:-1, :] + noise[..., 2:, :]) * (2.0 / 9.0)
     doubt = 1.3 - raw[:, [9, 10, 9, 9, 10, 9]]
     raw = torch.cat([raw[:, :6] * gain + noise * level * doubt, raw[:, 6:]], 1)
     dx, dy = (int(torch.randint(-1, 2, (1,), generator=generator)) for _ in range(2))
