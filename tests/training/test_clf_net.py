@@ -212,6 +212,38 @@ def test_augmentation_keeps_the_sense_of_signs() -> None:
     assert torch.equal(moved[~turned], extent[~turned])
 
 
+def test_augmentation_mirrors_the_picture_and_leaves_the_table_alone() -> None:
+    raw = torch.zeros(400, 11, 32, 32)
+    raw[:, 6:9] = torch.arange(32.0)
+    raw[:, 9:] = 1.0
+    before = raw.clone()
+    varied, _ = augment(raw, torch.zeros(400, 3), torch.Generator().manual_seed(0))
+    assert torch.equal(raw, before)
+    rises = varied[:, 6:9, :, 31] > varied[:, 6:9, :, 0]
+    assert torch.equal(rises.all((1, 2)), rises.any((1, 2)))
+    assert 0.4 < float(rises.float().mean()) < 0.6
+
+
+@pytest.mark.parametrize(("confidence", "doubt"), [(1.0, 0.3), (0.0, 1.3)])
+def test_augmentation_adds_smooth_noise_where_the_flow_is_in_doubt(confidence: float, doubt: float) -> None:
+    raw = torch.zeros(800, 11, 32, 32)
+    raw[:, 9:] = confidence
+    varied, _ = augment(raw, torch.zeros(800, 3), torch.Generator().manual_seed(0))
+    assert not varied[:, 6:9].any()
+    noise = varied[:, :6, 2:30, 2:30]
+    # Twice the mean of 3x3 unit normals, by 0.06 times the square of an even chance.
+    expected = 2.0 / 3.0 * 0.06 / 5.0**0.5 * doubt
+    assert float(noise.square().mean().sqrt()) == pytest.approx(expected, rel=0.1)
+    power = noise.square().mean()
+    for one, other, shared in (
+        (noise[..., 1:], noise[..., :-1], 2 / 3),
+        (noise[..., 1:, :], noise[..., :-1, :], 2 / 3),
+        (noise[..., 3:], noise[..., :-3], 0.0),
+        (noise[..., 3:, :], noise[..., :-3, :], 0.0),
+    ):
+        assert float((one * other).mean() / power) == pytest.approx(shared, abs=0.03)
+
+
 def test_extents_are_relative_to_the_window() -> None:
     table = {
         "centre_ns": np.array([500, 500]) * 10**6,
