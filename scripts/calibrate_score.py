@@ -5,9 +5,10 @@
 The network was trained on the tuning half, so the videos are judged by networks that were trained
 without the people in them (RUNS/<fold>, made with train_classifier.py --fold); the clips by the network
 itself. DATA holds faces/ and videos/; FOLDER keeps what was watched (52 kB a face and frame), so that a
-second run takes minutes only. Writes calibration/score/<classifier>.toml with temperature and bias, the
-thresholds that give 0.5 to 10 false alarms a minute of both and the shipped one (--far) and the expected
-calibration error, the pictures reliability, precision-recall and alarms beside it; prints which vetoes pay.
+second run takes minutes only. Writes calibration/score/<classifier>.toml with temperature and bias, what a
+face at rest gives, the thresholds that give 0.5 to 10 false alarms a minute of both and the shipped one
+(--far) and the expected calibration error, the pictures reliability, precision-recall and alarms beside
+it; prints which vetoes pay.
 A second look stands in that file only once calibrate_second_look.py was run after it.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,10 +36,12 @@ from stream_mer.app.calibrating import (
 from stream_mer.app.console import exit_code_of
 from stream_mer.app.folds import run_folds
 from stream_mer.app.material import STRESS, Material
-from stream_mer.app.networks import Networks, pick_networks
+from stream_mer.app.networks import pick_networks
 from stream_mer.app.outputs import require_writable
 from stream_mer.app.remembered import Answers
+from stream_mer.app.resting import resting_log_odds
 from stream_mer.app.trial import WAYS, Trial, count_trials, run_way, settings_of_way
+from stream_mer.app.watched import Watched
 from stream_mer.config import Settings
 from stream_mer.core.decision import FLOOR
 from stream_mer.core.operating import THRESHOLDS
@@ -57,13 +61,10 @@ FPS, CLIP_SECONDS = (30.0, 60.0, 120.0, 200.0), 96.0
 """Clips of people set aside (``core.splits.aside``), so long at each frame rate."""
 FIRST = Reading(0.7, 1.2)
 """The first guess at how to read the logits: which scores become candidates hangs on it, but not much."""
+AT_REST = ("cut", "edge", "gap")
+"""Clips in which a face does nothing."""
 ROUNDS = 2
 """How often the reading is fitted anew to the candidates that the last one gave."""
-
-
-def read_as(networks: Networks, reading: Reading, usual_share: float) -> Networks:
-    """The same networks, their scores read otherwise."""
-    return replace(networks, calibration=ScoreCalibration(reading, 0.5, usual_share=usual_share))
 
 
 def calibrate(args: argparse.Namespace) -> None:
@@ -85,34 +86,45 @@ def calibrate(args: argparse.Namespace) -> None:
         way: pick_networks(settings_of_way(way, settings), args.engines, uncalibrated=True) for way in WAYS
     }
 
-    def trials(way: str, reading: Reading) -> list[Trial]:
-        chosen = read_as(networks[way], reading, args.usual_share)
+    def stress(kinds: Sequence[str]) -> Iterator[Watched]:
+        return (w for kind in kinds for w in material.stress(kind))
+
+    def trials(way: str, read: ScoreCalibration) -> list[Trial]:
         watch = partial(material.videos, seeds=range(args.seeds + 1))
+        chosen = replace(networks[way], calibration=read)
         return run_folds(watch, args.split, args.folds, way, settings, chosen, answers)
 
+    def rested(read: ScoreCalibration) -> ScoreCalibration:
+        chosen = replace(networks[NATIVE], calibration=read)
+        seen = settings_of_way(NATIVE, settings)
+        return replace(read, resting=resting_log_odds(stress(AT_REST), seen, chosen, answers))
+
     answers = Answers()
-    reading = FIRST
+    read = rested(ScoreCalibration(FIRST, 0.5, usual_share=args.usual_share))
     for _ in range(ROUNDS):
-        reading = reading.then(fit_reading(*stated(trials(NATIVE, reading))))
-    tuned = {way: trials(way, reading) for way in WAYS}
-    read = read_as(networks[NATIVE], reading, args.usual_share)
+        reading = read.reading.then(fit_reading(*stated(trials(NATIVE, read))))
+        read = rested(replace(read, reading=reading))
+    tuned = {way: trials(way, read) for way in WAYS}
+    whole = replace(networks[NATIVE], calibration=read)
     watched = (w for fps in FPS for w in material.clips("tune", fps, CLIP_SECONDS))
-    clips = run_way(watched, NATIVE, settings, read)
+    clips = run_way(watched, NATIVE, settings, whole)
     points = operating_points(tuned[NATIVE], clips)
     chosen = min(points, key=lambda p: abs(p.far_per_minute - args.far))
     shipped = chosen.threshold
     classifier = networks[NATIVE].classifier
     judged = reliability(tuned[NATIVE])
-    text = calibration_text(classifier.sha256, reading, args.usual_share, shipped, points, judged)
+    read = replace(read, threshold=shipped, points=points)
+    text = calibration_text(classifier.sha256, read, judged)
     (args.out / f"{classifier.name}.toml").write_text(text, encoding="utf-8")
     curves = {way: Curve(count_trials(t, THRESHOLDS), shipped) for way, t in tuned.items()}
     said = {way: event_probabilities(t) for way, t in tuned.items()}
     stem, title = str(args.out / classifier.name), "tuning half of the real videos, events injected"
     draw_operating_curves(Path(f"{stem}.alarms.png"), curves, title)
     draw_precision_recall(Path(f"{stem}.precision-recall.png"), curves, title)
-    how = f"temperature {reading.temperature:.3f}, bias {reading.none_bias:.3f}"
+    how = f"temperature {read.reading.temperature:.3f}, bias {read.reading.none_bias:.3f}"
     draw_reliability(Path(f"{stem}.reliability.png"), said, f"{title}\n({how})")
-    print(f"{how}, shipped threshold {shipped:.4f} ({chosen.far_per_minute:g}/min)\n")
+    print(f"{how}, at rest {read.resting:.2f}, shipped threshold {shipped:.4f}", end=" ")
+    print(f"({chosen.far_per_minute:g}/min)\n")
     if chosen.far_per_minute != args.far:
         print(
             f"note: {args.far:g} a minute has no threshold of its own; that of the nearest rate is shipped\n"
@@ -120,7 +132,7 @@ def calibrate(args: argparse.Namespace) -> None:
     print(describe_points(tuned[NATIVE], clips, points))
     print("\n" + describe_reliability(tuned))
     events = tuned[NATIVE] + clips
-    quiet = run_way((w for kind in STRESS for w in material.stress(kind)), NATIVE, settings, read)
+    quiet = run_way(stress(STRESS), NATIVE, settings, whole)
     for threshold in (FLOOR, shipped):
         print("\n" + veto_table(events, quiet, threshold))
 

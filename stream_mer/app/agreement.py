@@ -29,6 +29,7 @@ def facts_of(settings: Settings, networks: Networks) -> dict[str, object]:
         "threshold": threshold_of(settings, networks),
         "reading": asdict(networks.calibration.reading),
         "usual_share": networks.calibration.usual_share,
+        "resting": networks.calibration.resting,
         **({"second_look": asdict(second_look)} if second_look else {}),
         "engines": networks.digests(),
         "backend": backend,

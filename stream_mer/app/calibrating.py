@@ -17,7 +17,7 @@ from stream_mer.core.reading import Reading
 from stream_mer.core.reliability import BINS, calibration_error
 from stream_mer.core.vetoes import DEFAULT, VETOES
 from stream_mer.errors import ConfigError
-from stream_mer.runtime.calibration import OperatingPoint
+from stream_mer.runtime.calibration import OperatingPoint, ScoreCalibration
 from stream_mer.types import ArrayF64, Event
 
 RATES = (0.5, 1.0, 1.5, 2.0, 5.0, 10.0)
@@ -200,23 +200,18 @@ def describe_points(videos: Sequence[Trial], clips: Sequence[Trial], points: Seq
     return "\n".join(lines)
 
 
-def calibration_text(
-    sha256: str,
-    reading: Reading,
-    usual_share: float,
-    threshold: float,
-    points: Sequence[OperatingPoint],
-    judged: Reliability | None = None,
-) -> str:
-    """The TOML file of a calibration; ``judged`` is what ``reliability`` gave."""
+def calibration_text(sha256: str, calibration: ScoreCalibration, judged: Reliability | None = None) -> str:
+    """The TOML file of a calibration without second look; ``judged`` is what ``reliability`` gave."""
+    reading = calibration.reading
     head = [
         "# How the scores of this classifier are to be read; belongs to one network file.",
         "# Made by scripts/calibrate_score.py on the tuning half of videos.toml and on clips.",
         f'engine_sha256 = "{sha256}"',
         f"temperature = {reading.temperature:.4f}",
         f"none_bias = {reading.none_bias:.4f}  # added to the logit of 'none', after the temperature",
-        f"usual_share = {usual_share:g}",
-        f"threshold = {threshold:.5f}",
+        f"usual_share = {calibration.usual_share:g}",
+        f"resting = {calibration.resting:.2f}  # log odds, read this way, of a face that rests",
+        f"threshold = {calibration.threshold:.5f}",
     ]
     if judged is not None and judged.candidates:
         error, other = judged.shipped, judged.left_out
@@ -225,7 +220,7 @@ def calibration_text(
         head += [f"left_out = {other.value:.4f}  # everybody read by what the others' candidates give"]
         head += [f"left_out_interval = [{other.low:.4f}, {other.high:.4f}]"]
         head += [f"bins = {BINS}  # of equally many candidates", f"candidates = {judged.candidates}"]
-    for p in points:
+    for p in calibration.points:
         head += ["", "[[operating_point]]", f"threshold = {p.threshold:.5f}"]
         head += [f"far_per_minute = {p.far_per_minute:.3f}", f"recall = {p.recall:.4f}"]
     return "\n".join(head) + "\n"

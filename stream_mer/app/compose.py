@@ -98,7 +98,7 @@ def find_candidates(settings: Settings, source: str, calibration: ScoreCalibrati
         max_ns=max_ns,
         look_ahead_ns=LOOK_AHEAD_NS,
         floor=min(FLOOR, settings.threshold or 1.0),
-        usual=EvidenceBaseline(calibration.usual_share),
+        usual=EvidenceBaseline(calibration.usual_share, calibration.resting),
         second_look=SecondLook(max_ns, 1e9 / again.min_fps) if again else None,
     )
 

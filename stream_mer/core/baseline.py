@@ -33,13 +33,13 @@ class EvidenceBaseline:
 
     Args:
         share: how much of what is usual is taken off; 0 remembers nothing and takes nothing off.
-        quiet: log odds that a resting face gives, as the shipped calibration reads them: only what is
+        resting: what is usual of a resting face (log odds, as the calibration reads them): only what is
             usual above it is taken off.
         spread: this many robust standard deviations belong to what is usual.
     """
 
     share: float = 0.0
-    quiet: float = -6.0
+    resting: float = -6.0
     spread: float = 1.0
     _steps: dict[tuple[int, int], deque[list[float]]] = field(default_factory=dict)
 
@@ -50,19 +50,19 @@ class EvidenceBaseline:
                 self._remember(score)
 
     def usual(self, track_id: int, epoch: int, before_ns: int) -> float:
-        """Log odds that this face gave up to a time without an event; ``quiet`` if too little was seen."""
+        """Log odds that this face gave up to a time without an event; ``resting`` if too little was seen."""
         steps = self._steps.get((track_id, epoch), ())
         before = [odds for slot, odds in steps if slot < before_ns // STEP_NS]
         if len(before) < ENOUGH:
-            return self.quiet
+            return self.resting
         odds = np.array(before)
         middle = float(np.median(odds))
         return middle + self.spread * SIGMA * float(np.median(np.abs(odds - middle)))
 
     def excess(self, event: Event) -> float:
         """Log odds (0 or more) to take off this event's: what it showed itself is not what was usual."""
-        usual = self.usual(event.track_id, event.epoch, event.onset_ns) if self.share > 0 else self.quiet
-        return self.share * max(0.0, usual - self.quiet)
+        usual = self.usual(event.track_id, event.epoch, event.onset_ns) if self.share > 0 else self.resting
+        return self.share * max(0.0, usual - self.resting)
 
     def _remember(self, score: Score) -> None:
         key = (score.track_id, score.epoch)

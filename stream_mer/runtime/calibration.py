@@ -44,9 +44,10 @@ class SecondReading:
 class ScoreCalibration:
     """What ``calibration/score/<engine>.toml`` holds.
 
-    ``reading`` makes probabilities of the logits; ``usual_share`` of what a face usually gives is then taken
-    off its scores (``core.baseline``); ``threshold`` is the shipped operating point. ``second_look`` is None
-    where candidates are not looked at again (``core.second_look``).
+    ``reading`` makes probabilities of the logits; ``usual_share`` of what a face usually gives beyond
+    ``resting``, the log odds of a face at rest, is then taken off its scores (``core.baseline``);
+    ``threshold`` is the shipped operating point. ``second_look`` is None where candidates are not looked at
+    again (``core.second_look``).
     """
 
     reading: Reading
@@ -54,11 +55,12 @@ class ScoreCalibration:
     points: tuple[OperatingPoint, ...] = ()
     usual_share: float = 0.0
     second_look: SecondReading | None = None
+    resting: float = -6.0
 
     @property
     def digest(self) -> str:
         """Identity of everything by which scores are understood; the threshold is told by itself."""
-        told = repr((self.reading, self.usual_share, self.second_look))
+        told = repr((self.reading, self.usual_share, self.second_look, self.resting))
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def threshold_at(self, far_per_minute: float) -> float:
@@ -107,6 +109,7 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
             points,
             float(table.get("usual_share", 0.0)),
             SecondReading(_reading(again), float(again["min_fps"])) if again is not None else None,
+            float(table.get("resting", -6.0)),
         )
         made_for = str(table["engine_sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -124,8 +127,8 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
         second = "" if again is None else f", second look {again.reading} from {again.min_fps:g} fps"
         raise EngineError(
             f"calibration {path.name}: temperature {reading.temperature:g}, none_bias {reading.none_bias:g}, "
-            f"threshold {calibration.threshold:g} or usual_share {calibration.usual_share:g}{second} "
-            "makes no sense.\n"
+            f"threshold {calibration.threshold:g}, usual_share {calibration.usual_share:g} or resting "
+            f"{calibration.resting:g}{second} makes no sense.\n"
             "Reinstall, or run scripts/calibrate_score.py for this classifier."
         )
     return calibration
@@ -154,5 +157,6 @@ def _sound(calibration: ScoreCalibration) -> bool:
         all(r.temperature > 0 and isfinite(r.none_bias) for r in readings)
         and 0 < calibration.threshold < 1
         and 0 <= calibration.usual_share <= 1
+        and isfinite(calibration.resting)
         and (again is None or 0 < again.min_fps < inf)
     )

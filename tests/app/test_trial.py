@@ -44,6 +44,7 @@ from stream_mer.face.boxes import detection_at
 from stream_mer.face.replay import ReplayDetector
 from stream_mer.runtime.calibration import (
     OperatingPoint,
+    ScoreCalibration,
     SecondReading,
     load_calibration,
     with_second_look,
@@ -265,7 +266,9 @@ def test_operating_points_fall_in_threshold_and_can_be_read_back(tmp_path: Path)
     assert all(a.threshold > b.threshold for a, b in pairwise(points))
     assert all(a.recall <= b.recall for a, b in pairwise(points))
     file = tmp_path / "c.toml"
-    file.write_text(calibration_text("abc", Reading(1.25, 0.5), 0.6, points[0].threshold, points))
+    file.write_text(
+        calibration_text("abc", ScoreCalibration(Reading(1.25, 0.5), points[0].threshold, points, 0.6))
+    )
     read = load_calibration(file, "abc")
     assert read.reading == Reading(1.25, 0.5)
     assert read.usual_share == 0.6
@@ -280,13 +283,21 @@ def test_operating_points_fall_in_threshold_and_can_be_read_back(tmp_path: Path)
 
 def test_a_calibration_from_before_takes_nothing_off_and_an_impossible_one_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
-    text = calibration_text("abc", Reading(1.25, 0.5), 0.6, 0.9, ())
+    text = calibration_text("abc", ScoreCalibration(Reading(1.25, 0.5), 0.9, (), 0.6, resting=-4.5))
     before = [line for line in text.splitlines() if not line.startswith(("usual_share", "none_bias"))]
     file.write_text("\n".join(before))
     assert load_calibration(file, "abc").usual_share == 0.0
     assert load_calibration(file, "abc").reading == Reading(1.25, 0.0)
+    assert load_calibration(file, "abc").resting == -4.5
+    file.write_text(text.replace("resting = -4.50", ""))
+    assert load_calibration(file, "abc").resting == -6.0, "that of every calibration before it was measured"
     shares = [("usual_share = 0.6", f"usual_share = {wrong}") for wrong in ("-0.1", "1.5", "nan")]
-    for sound, wrong in (*shares, ("none_bias = 0.5000", "none_bias = nan"), ("1.2500", "0")):
+    for sound, wrong in (
+        *shares,
+        ("none_bias = 0.5000", "none_bias = nan"),
+        ("1.2500", "0"),
+        ("-4.50", "-inf"),
+    ):
         file.write_text(text.replace(sound, wrong))
         with pytest.raises(EngineError, match="makes no sense"):
             load_calibration(file, "abc")
@@ -295,7 +306,7 @@ def test_a_calibration_from_before_takes_nothing_off_and_an_impossible_one_is_re
 def test_a_second_look_is_kept_in_the_file_of_the_first_and_read_back(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     points = (OperatingPoint(0.9, 1.0, 0.5),)
-    text = calibration_text("abc", Reading(1.25, 0.5), 0.6, 0.9, points)
+    text = calibration_text("abc", ScoreCalibration(Reading(1.25, 0.5), 0.9, points, 0.6))
     file.write_text(text)
     assert load_calibration(file, "abc").second_look is None
     for again in (SecondReading(Reading(0.5, 1.5), 45.0), SecondReading(Reading(2.0, -1.0), 30.0)):
@@ -347,14 +358,14 @@ def test_the_calibration_error_has_an_interval_over_people_and_is_kept(tmp_path:
     assert "10 bins" in table
     file = tmp_path / "c.toml"
     points = (OperatingPoint(0.9, 1.0, 0.5),)
-    file.write_text(calibration_text("abc", Reading(), 0.6, 0.9, points, judged))
+    file.write_text(calibration_text("abc", ScoreCalibration(Reading(), 0.9, points, 0.6), judged))
     assert load_calibration(file, "abc").points == points
     kept = tomllib.loads(file.read_text())["expected_calibration_error"]
     assert kept["value"] == pytest.approx(error.value, abs=1e-4)
     assert kept["interval"] == pytest.approx([error.low, error.high], abs=1e-4)
     assert kept["left_out"] == pytest.approx(judged.left_out.value, abs=1e-4)
     assert (kept["bins"], kept["candidates"]) == (10, 60)
-    assert "expected" not in calibration_text("abc", Reading(), 0.6, 0.9, points, nothing)
+    assert "expected" not in calibration_text("abc", ScoreCalibration(Reading(), 0.9, points, 0.6), nothing)
 
 
 @pytest.mark.parametrize(

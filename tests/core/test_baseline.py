@@ -70,9 +70,9 @@ def test_tracks_do_not_mix_and_the_median_forgets() -> None:
     baseline = EvidenceBaseline(share=1.0)
     for i in range(100):
         baseline.push([score(40 * i, 0.7, 1), score(40 * i, 0.001, 2)])
-    assert baseline.usual(1, 0, 4000 * MS) > baseline.quiet + 2
-    assert baseline.usual(2, 0, 4000 * MS) < baseline.quiet
-    assert baseline.usual(1, 1, 4000 * MS) == baseline.quiet, "another epoch is another stream"
+    assert baseline.usual(1, 0, 4000 * MS) > baseline.resting + 2
+    assert baseline.usual(2, 0, 4000 * MS) < baseline.resting
+    assert baseline.usual(1, 1, 4000 * MS) == baseline.resting, "another epoch is another stream"
     for i in range(100, 700):
         baseline.push([score(40 * i, 0.005, 1)])
     assert baseline.usual(1, 0, 28_000 * MS) == pytest.approx(log_odds(0.005), abs=0.01)
@@ -84,8 +84,8 @@ def test_weeks_of_passers_by_are_forgotten_but_not_who_is_still_there() -> None:
     for i in range(4 * MOST_FACES):
         baseline.push([score(40 * i, 0.7, 1), score(40 * i, 0.7, 2 + i)])
     assert len(baseline._steps) <= MOST_FACES
-    assert baseline.usual(1, 0, 10**12) > baseline.quiet + 2
-    assert baseline.usual(2, 0, 10**12) == baseline.quiet
+    assert baseline.usual(1, 0, 10**12) > baseline.resting + 2
+    assert baseline.usual(2, 0, 10**12) == baseline.resting
 
 
 @given(p=st.floats(0.01, 0.99), by=st.floats(-6, 6))
