@@ -21,7 +21,7 @@ _END_NS = 2**62
 def resting_log_odds(
     watched: Iterable[Watched], settings: Settings, networks: Networks, answers: Answers
 ) -> float:
-    """What is usual of a face at rest: the median over the faces of what is usual for each.
+    """What is usual of a face at rest, to a hundredth: the median over the faces of what is usual for each.
 
     Args:
         watched: videos of faces that do nothing, 1.6 s at least.
@@ -41,5 +41,8 @@ def resting_log_odds(
                 faces |= {(score.track_id, score.epoch) for score in result.scores}
             found += [baseline.usual(*face, _END_NS) for face in faces]
     if not np.isfinite(found).any():
-        raise ConfigError("no face rested for 1.6 s: what a resting face gives cannot be measured.")
-    return float(np.nanmedian(found))
+        raise ConfigError(
+            "no face rested for 1.6 s: what a resting face gives cannot be measured.\n"
+            "Give longer videos, or see whether the detector finds the faces."
+        )
+    return round(float(np.nanmedian(found)), 2)

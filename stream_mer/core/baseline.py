@@ -23,6 +23,8 @@ ENOUGH = 40
 """Fewer steps than this (1.6 s) say nothing; evidence then counts as it is."""
 MOST_FACES = 256
 """Faces that are remembered, the last seen: many more than one picture holds, few enough for weeks."""
+RESTING = -6.0
+"""Log odds of a face at rest, where a calibration does not say what it is."""
 SIGMA = 1.4826
 """Median absolute deviation to standard deviation of a normal distribution."""
 
@@ -39,7 +41,7 @@ class EvidenceBaseline:
     """
 
     share: float = 0.0
-    resting: float = -6.0
+    resting: float = RESTING
     spread: float = 1.0
     _steps: dict[tuple[int, int], deque[list[float]]] = field(default_factory=dict)
 

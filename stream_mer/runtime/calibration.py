@@ -11,6 +11,7 @@ from math import exp, inf, isfinite, log
 from pathlib import Path
 from typing import Any
 
+from stream_mer.core.baseline import RESTING
 from stream_mer.core.reading import Reading
 from stream_mer.errors import ConfigError, EngineError
 
@@ -55,7 +56,7 @@ class ScoreCalibration:
     points: tuple[OperatingPoint, ...] = ()
     usual_share: float = 0.0
     second_look: SecondReading | None = None
-    resting: float = -6.0
+    resting: float = RESTING
 
     @property
     def digest(self) -> str:
@@ -109,7 +110,7 @@ def load_calibration(path: Path, engine_sha256: str) -> ScoreCalibration:
             points,
             float(table.get("usual_share", 0.0)),
             SecondReading(_reading(again), float(again["min_fps"])) if again is not None else None,
-            float(table.get("resting", -6.0)),
+            float(table.get("resting", RESTING)),
         )
         made_for = str(table["engine_sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
