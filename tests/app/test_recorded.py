@@ -90,7 +90,7 @@ def test_events_hold_the_contract(cap12: Path) -> None:
 
 
 def test_threads_and_inline_find_the_same(videos: Path, assets_dir: Path, tmp_path: Path) -> None:
-    clip = videos / "asl_bird.mkv"
+    clip = videos / "asl_night.mkv"
     settings = Settings(threshold=0.05, overlay=False)
     threaded = process(clip, tmp_path / "threads", settings)
     inline = process(clip, tmp_path / "inline", settings, inline=True)
