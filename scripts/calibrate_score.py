@@ -98,8 +98,8 @@ def calibrate(args: argparse.Namespace) -> None:
 
     def rested(read: ScoreCalibration) -> ScoreCalibration:
         chosen = replace(networks[NATIVE], calibration=read)
-        seen = settings_of_way(NATIVE, settings)
-        return replace(read, resting=resting_log_odds(stress(AT_REST), seen, chosen, answers))
+        native = settings_of_way(NATIVE, settings)
+        return replace(read, resting=resting_log_odds(stress(AT_REST), native, chosen, answers))
 
     answers = Answers()
     read = rested(ScoreCalibration(FIRST, 0.5, usual_share=args.usual_share))
@@ -112,8 +112,7 @@ def calibrate(args: argparse.Namespace) -> None:
     clips = run_way(watched, NATIVE, settings, whole)
     points = operating_points(tuned[NATIVE], clips)
     chosen = min(points, key=lambda p: abs(p.far_per_minute - args.far))
-    shipped = chosen.threshold
-    classifier = networks[NATIVE].classifier
+    shipped, classifier = chosen.threshold, networks[NATIVE].classifier
     judged = reliability(tuned[NATIVE])
     read = replace(read, threshold=shipped, points=points)
     text = calibration_text(classifier.sha256, read, judged)
@@ -152,12 +151,7 @@ def main() -> int:
     parser.add_argument("--engine", default="rrdb-light-x4", help="super-resolution engine of the SR row")
     parser.add_argument("--seeds", type=int, default=12, help="injections per video")
     parser.add_argument("--far", type=float, default=FAR, help="false alarms a minute that are shipped")
-    parser.add_argument(
-        "--usual-share",
-        type=float,
-        default=0.6,
-        help="how much of what is usual for a face is taken off",
-    )
+    parser.add_argument("--usual-share", type=float, default=0.6, help="share of what is usual to take off")
     parser.add_argument("--assets", type=Path, help="folder with the MediaPipe models (default: fetched)")
     args = parser.parse_args()
     return exit_code_of(lambda: calibrate(args))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from one_face import OneDetector
 
 from stream_mer.app.agreement import facts_of, key_of
 from stream_mer.app.compose import find_candidates
@@ -17,40 +18,19 @@ from stream_mer.app.watched import Watched, watch
 from stream_mer.config import Settings
 from stream_mer.core.reading import Reading
 from stream_mer.errors import ConfigError
-from stream_mer.face.boxes import detection_at
-from stream_mer.face.replay import ReplayDetector
 from stream_mer.runtime.calibration import ScoreCalibration
-from stream_mer.synth.clip import iterate_clip
 from stream_mer.synth.spec import ClipSpec
-from stream_mer.types import SourceInfo
 
 SETTINGS = Settings(engine="bicubic", sr="never", threads=1)
 
 
-class Still:
-    """Finds the face where the clip first shows it."""
-
-    def __init__(self, clip: ClipSource) -> None:
-        _, frames = iterate_clip(clip.person.rgb, clip.person.mesh, clip.spec, clip.seed)
-        self.pose = next(iter(frames)).pose
-
-    def build(self, info: SourceInfo) -> ReplayDetector:
-        return ReplayDetector([[detection_at(self.pose)]], loop=True)
-
-
 def rest(seconds: float) -> Watched:
     spec = ClipSpec(
-        duration_s=seconds,
-        fps=30,
-        width=160,
-        height=160,
-        face_px=70,
-        head_speed=0.0,
-        distractors=(),
-        events=(),
-    )
+        duration_s=seconds, fps=30, width=160, height=160, face_px=70, head_speed=0.0,
+        distractors=(), events=(),
+    )  # fmt: skip
     clip = ClipSource(astronaut(), spec, 3)
-    return watch(clip, clip.truth, SETTINGS, Still(clip), name="clip", person="astronaut")
+    return watch(clip, clip.truth, SETTINGS, OneDetector(clip), name="clip", person="astronaut")
 
 
 def read_with(bias: float) -> Networks:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from one_face import OneDetector
 
 from stream_mer.app.calibrating import (
     calibration_text,
@@ -40,8 +41,6 @@ from stream_mer.core.operating import THRESHOLDS, recall
 from stream_mer.core.reading import Reading
 from stream_mer.core.signals import Signals
 from stream_mer.errors import ConfigError, EngineError, OutputError
-from stream_mer.face.boxes import detection_at
-from stream_mer.face.replay import ReplayDetector
 from stream_mer.runtime.calibration import (
     OperatingPoint,
     ScoreCalibration,
@@ -50,7 +49,7 @@ from stream_mer.runtime.calibration import (
     with_second_look,
 )
 from stream_mer.synth.spec import ClipSpec, EventSpec, TrueEvent
-from stream_mer.types import LABELS, Event, SourceInfo
+from stream_mer.types import LABELS, Event
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -61,19 +60,6 @@ MS = 1_000_000
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = Signals(1, 1, 1, 1, 0, 0, 5, 0.1, 0.99, 0.99, 0, 0, 1, 0, 0, 0.0)
 BLINK = replace(QUIET, eyes=300.0)
-
-
-class OneDetector:
-    """Builds detectors that always find the face where a clip's head starts."""
-
-    def __init__(self, clip: ClipSource) -> None:
-        from stream_mer.synth.clip import iterate_clip
-
-        _, frames = iterate_clip(clip.person.rgb, clip.person.mesh, clip.spec, clip.seed)
-        self.pose = next(iter(frames)).pose
-
-    def build(self, info: SourceInfo) -> ReplayDetector:
-        return ReplayDetector([[detection_at(self.pose)]], loop=True)
 
 
 @pytest.fixture(scope="module")
